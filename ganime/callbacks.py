@@ -1,0 +1,213 @@
+"""What happens between steps. All are plain Keras callbacks that work with any `ganime.GAN` under `fit`."""
+
+import signal
+import threading
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from ganime import latents, pictures
+from ganime.errors import NonFiniteError
+from ganime.runs import SAMPLE, atomic_write, read_history
+
+REMEDY = "try a lower --set g_learning_rate and d_learning_rate, or a larger --set batch_size"
+
+
+class SampleGrid(keras.callbacks.Callback):
+    """Save a grid of the averaged generator's faces for the same latents every so many steps, at step 0 and at the last.
+
+    Args:
+        folder: Where to write `step-000100.png` and so on.
+        every: Steps between two grids.
+        count: Faces in a grid.
+        seed: The faces are those of the seeds `seed` to `seed + count - 1`.
+    """
+
+    def __init__(self, folder, every=100, count=64, seed=0):
+        super().__init__()
+        self.folder, self.every, self.count, self.seed = Path(folder), every, count, seed
+
+    def on_train_begin(self, logs=None):
+        self.latents = latents.from_seeds(range(self.seed, self.seed + self.count), self.model.latent_size)
+        if _step(self.model) == 0:
+            self.save(0)
+
+    def on_train_batch_end(self, batch, logs=None):
+        if (step := _step(self.model)) % self.every == 0:
+            self.save(step)
+
+    def on_train_end(self, logs=None):
+        if (step := _step(self.model)) % self.every and not self.model.stop_training:
+            self.save(step)
+
+    def save(self, step):
+        images = self.model.averaged_generator(self.latents, training=False)
+        pictures.save_picture(self.folder / f"step-{step:06d}.png", pictures.make_grid(pictures.to_uint8(images)))
+
+
+class History(keras.callbacks.Callback):
+    """Append a row for every step to a CSV file: step, seconds of training, images per second, and the step's logs.
+
+    When training goes on from a saved state, rows after its step are dropped first, so that no step is there twice.
+
+    Args:
+        path: The CSV file.
+        batch_size: Pictures per step.
+    """
+
+    def __init__(self, path, batch_size):
+        super().__init__()
+        self.path, self.batch_size = Path(path), batch_size
+
+    def on_train_begin(self, logs=None):
+        self.file = None
+        before = read_history(self.path)
+        kept = before["step"] <= _step(self.model) if before else np.array([])
+        if kept.any():
+            lines = self.path.read_text().splitlines(keepends=True)
+            with atomic_write(self.path) as part:
+                part.write_text("".join([lines[0], *(line for line, keep in zip(lines[1:], kept, strict=False) if keep)]))
+        else:
+            self.path.unlink(missing_ok=True)
+        self.seconds = float(before["seconds"][kept][-1]) if kept.any() else 0.0
+        self.last_time = time.monotonic()
+
+    def on_train_batch_end(self, batch, logs=None):
+        now = time.monotonic()
+        duration, self.last_time = now - self.last_time, now
+        self.seconds += duration
+        values = {name: float(value) for name, value in sorted(logs.items())}
+        if self.file is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.file = open(self.path, "a", buffering=1)  # line by line, so that a kill loses no row of a saved step
+            if self.file.tell() == 0:
+                self.file.write(",".join(["step", "seconds", "images_per_second", *values]) + "\n")
+        times = f"{self.seconds:.3f},{self.batch_size / max(duration, 1e-9):.2f}"
+        self.file.write(",".join([str(_step(self.model)), times, *map(repr, values.values())]) + "\n")
+
+    def on_train_end(self, logs=None):
+        if self.file:
+            self.file.close()
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Save the whole state and the averaged generator every so many steps and when training ends, each whole or not at all.
+
+    A state with a weight that is not finite is never saved: the one before stays.
+
+    Args:
+        state_path: Weights, optimizers and step, for `GAN.load_weights`; ends in `.weights.h5`.
+        generator_path: The averaged generator, ready to use; ends in `.keras`.
+        every: Steps between two saves.
+
+    Raises:
+        NonFiniteError: From `fit`, if a weight is not finite when it should be saved.
+    """
+
+    def __init__(self, state_path, generator_path, every=500):
+        super().__init__()
+        self.state_path, self.generator_path, self.every = Path(state_path), Path(generator_path), every
+
+    def on_train_begin(self, logs=None):
+        self.saved_step = _step(self.model) if self.state_path.exists() else None
+
+    def on_train_batch_end(self, batch, logs=None):
+        if _step(self.model) % self.every == 0:
+            self.save()
+
+    def on_train_end(self, logs=None):
+        if self.saved_step != _step(self.model):
+            self.save()
+
+    def save(self):
+        step = _step(self.model)
+        for variable in self.model.variables:
+            if not np.isfinite(keras.ops.convert_to_numpy(variable)).all():
+                raise NonFiniteError(f"step {step}: weight {variable.path} is not finite; {REMEDY}")
+        with atomic_write(self.state_path) as part:
+            self.model.save_weights(part)
+        with atomic_write(self.generator_path) as part:
+            self.model.averaged_generator.save(part)
+        self.saved_step = step
+
+
+class Plots(keras.callbacks.Callback):
+    """Draw `losses.png` and `scores.png` from the history file every so many steps and when training ends."""
+
+    def __init__(self, history_path, folder, every=500):
+        super().__init__()
+        self.history_path, self.folder, self.every = Path(history_path), Path(folder), every
+
+    def on_train_batch_end(self, batch, logs=None):
+        if _step(self.model) % self.every == 0:
+            self.save()
+
+    def on_train_end(self, logs=None):
+        self.save()
+
+    def save(self):
+        if history := read_history(self.history_path):
+            pictures.save_plots(history, self.folder)
+
+
+class ProgressGif(keras.callbacks.Callback):
+    """Make an animation of a folder's sample grids when training ends.
+
+    Args:
+        folder: Where `SampleGrid` writes.
+        path: The `.gif`.
+        most: The GIF shows at most so many grids, evenly chosen, so that it stays small enough to share.
+    """
+
+    def __init__(self, folder, path, most=100):
+        super().__init__()
+        self.folder, self.path, self.most = Path(folder), Path(path), most
+
+    def on_train_end(self, logs=None):
+        samples = sorted((int(SAMPLE.fullmatch(path.name)[1]), path) for path in self.folder.glob("step-*.png"))
+        chosen = np.unique(np.linspace(0, len(samples) - 1, self.most).round().astype(int))
+        if samples:
+            pictures.save_animation(self.path, [samples[i] for i in chosen])
+
+
+class StopOnNonFinite(keras.callbacks.Callback):
+    """Stop at once when a logged value is infinite or not a number.
+
+    Raises:
+        NonFiniteError: From `fit`; names the step and the value.
+    """
+
+    def on_train_batch_end(self, batch, logs=None):
+        for name, value in logs.items():
+            if not np.isfinite(value).all():
+                raise NonFiniteError(f"step {_step(self.model)}: {name} is {float(value)}; {REMEDY}")
+
+
+class StopOnSignal(keras.callbacks.Callback):
+    """Let training end after the present step on Ctrl-C or SIGTERM; a second one ends the program as usual.
+
+    Attributes:
+        received: The signal's number, or None.
+    """
+
+    received = None
+
+    def on_train_begin(self, logs=None):
+        self.before = {}
+        if threading.current_thread() is threading.main_thread():
+            self.before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def on_train_end(self, logs=None):
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+    def _stop(self, number, frame):
+        self.received = number
+        self.model.stop_training = True
+        signal.signal(number, self.before[number])
+
+
+def _step(model):
+    return int(keras.ops.convert_to_numpy(model.step))

@@ -1,0 +1,249 @@
+"""The model: a generator and a discriminator, trained against each other by `fit`."""
+
+import keras
+import tensorflow as tf
+
+from ganime import losses
+from ganime.augment import augment
+
+
+@keras.saving.register_keras_serializable(package="ganime")
+class GAN(keras.Model):
+    """A generative adversarial network that trains under plain Keras `fit`.
+
+    Everything random in a step is drawn statelessly from `seed` and `step`, so a model whose weights, optimizers and step
+    were saved goes on exactly as if it had never stopped. The model itself maps latents to the averaged generator's images.
+
+    Args:
+        generator: Model from latents, float32 [batch, latent_size], to images in [-1, 1], float32 [batch, size, size, 3].
+        discriminator: Model from such images to logits, float32 [batch, 1].
+        ema_half_life: Number of pictures over which the averaged generator forgets half of what it was (exponential moving
+            average of weights and batch-norm statistics); at most a twentieth of the pictures seen so far, as StyleGAN2-ADA's
+            ramp-up has it. 0 makes it a copy of the generator.
+        seed: Seed of everything random in training.
+
+    Example:
+        >>> gan = GAN(ganime.build_generator(), ganime.build_discriminator())
+        >>> gan.compile(label_noise=0.2)
+        >>> gan.fit(keras.random.uniform((8, 64, 64, 3), -1, 1), batch_size=4)  # doctest: +SKIP
+        >>> gan(keras.random.normal((1, 128))).shape
+        TensorShape([1, 64, 64, 3])
+    """
+
+    def __init__(self, generator, discriminator, ema_half_life=0, seed=0, **kwargs):
+        super().__init__(**kwargs)
+        self.generator = generator
+        self.discriminator = discriminator
+        self.averaged_generator = keras.models.clone_model(generator)
+        self.averaged_generator.set_weights(generator.get_weights())
+        self.latent_size = generator.input_shape[-1]
+        self.ema_half_life = ema_half_life
+        self.seed = seed
+        self.step = self.add_weight((), dtype="int64", trainable=False, name="step", initializer="zeros")
+        self.last_g_loss = self.add_weight((), trainable=False, name="last_g_loss", initializer="zeros")
+        self.built = True
+
+    def compile(
+        self,
+        g_optimizer="default",
+        d_optimizer="default",
+        *,
+        label_noise=0.2,
+        label_smoothing=0.0,
+        label_flips=0.0,
+        real_weight=1.0,
+        fake_weight=1.0,
+        generator_weight=1.0,
+        r1_weight=0.0,
+        r1_interval=1,
+        augmentations=(),
+        separate_updates=False,
+        reuse_fakes=False,
+        d_updates=1,
+        hold_below=0.0,
+        jit_compile=False,
+        **kwargs,
+    ):
+        """Set how to train.
+
+        Args:
+            g_optimizer, d_optimizer: Keras optimizers; by default Adam, 2e-4, beta_1 0.5, as the DCGAN paper has it.
+            label_noise: Width a of the label noise: real 1 - U(0, a), generated U(0, a); the generator trains against noisy
+                real labels.
+            label_smoothing: How far the discriminator's real labels are lowered (one-sided smoothing).
+            label_flips: Share of the discriminator's labels that are turned around at random.
+            real_weight, fake_weight, generator_weight: Weights of the three loss terms.
+            r1_weight: Weight gamma of the R1 gradient penalty, gamma/2 times the mean squared gradient norm at the real
+                pictures; 0 for none.
+            r1_interval: The penalty is applied in every so many steps, that many times as strong (lazy regularization of
+                StyleGAN2, Karras et al. 2020).
+            augmentations: Names from `ganime.augment.POLICIES` for what the discriminator sees.
+            separate_updates: Whether the discriminator takes one optimizer step on the real and then one on the generated
+                pictures, instead of one on the sum of both losses.
+            reuse_fakes: Whether the generator learns from the pictures that the discriminator has just learned from, which
+                saves a forward pass, instead of from new ones.
+            d_updates: Discriminator updates per generator update; each is a step with pictures of its own.
+            hold_below: Hold the generator still in steps where the discriminator's accuracy (mean of the shares of real and
+                of generated pictures that it tells right) is below this threshold.
+            jit_compile, **kwargs: As in `keras.Model.compile`.
+        """
+        super().compile(optimizer=None, jit_compile=jit_compile, **kwargs)
+        arguments = locals()
+        self.settings = {name: arguments[name] for name in self.SETTINGS}
+        self._execution = {"jit_compile": jit_compile, **kwargs}
+        self.g_optimizer = _optimizer(g_optimizer)
+        self.d_optimizer = _optimizer(d_optimizer)
+        self.g_optimizer.build(self.generator.trainable_variables)
+        self.d_optimizer.build(self.discriminator.trainable_variables)
+
+    SETTINGS = tuple(name for name in compile.__kwdefaults__ if name != "jit_compile")
+
+    def call(self, latents, training=False):
+        return self.averaged_generator(latents, training=training)
+
+    def train_step(self, data):
+        """Update both networks once on a batch of images: float32 in [-1, 1], or uint8, which is scaled here.
+
+        Returns:
+            Values of this step (not running means): `d_loss`, `g_loss` (of its last update, where it is held), `real_score`
+            and `fake_score` (mean sigmoid of the logits), `d_accuracy`, and `r1` (mean squared gradient norm; 0 where the
+            step applies none) if there is such a penalty.
+        """
+        real = keras.utils.unpack_x_y_sample_weight(data)[0]
+        if real.dtype == tf.uint8:
+            real = tf.cast(real, tf.float32) / 127.5 - 1.0
+        seeds = tf.unstack(tf.random.split(tf.stack([tf.constant(self.seed, tf.int64), self.step.value]), 8))
+        with tf.GradientTape() as tape:
+            fakes = self._generate(real, seeds[0])
+        logs = self._update_discriminator(real, fakes, seeds[1:5])
+
+        def update_generator():
+            if self.settings["reuse_fakes"]:
+                return self._update_generator(tape, fakes, seeds[5:7])
+            with tf.GradientTape() as new_tape:
+                new_fakes = self._generate(real, seeds[7])
+            return self._update_generator(new_tape, new_fakes, seeds[5:7])
+
+        free = self._generator_is_free(logs["d_accuracy"])
+        logs["g_loss"] = update_generator() if free is None else tf.cond(free, update_generator, lambda: +self.last_g_loss)
+        self.last_g_loss.assign(logs["g_loss"])
+        self._update_average(tf.shape(real)[0])
+        self.step.assign_add(1)
+        return logs
+
+    def _generate(self, real, seed):
+        latents = tf.random.stateless_normal((tf.shape(real)[0], self.latent_size), seed)
+        return self.generator(latents, training=True)
+
+    def _generator_is_free(self, accuracy):
+        """Whether the generator moves in this step: a boolean tensor, or None where it always does."""
+        free = None
+        if self.settings["d_updates"] > 1:
+            free = (self.step + 1) % self.settings["d_updates"] == 0
+        if self.settings["hold_below"] > 0:
+            accurate = accuracy >= self.settings["hold_below"]
+            free = accurate if free is None else free & accurate
+        return free
+
+    def _update_discriminator(self, real, fakes, seeds):
+        s = self.settings
+        real = augment(real, s["augmentations"], seeds[0])
+        fakes = augment(fakes, s["augmentations"], seeds[1])
+        draws = tf.random.stateless_uniform((4, tf.shape(real)[0], 1), seeds[2])
+        logs = {}
+
+        def real_loss():
+            labels = losses.real_labels(draws[0], s["label_noise"], s["label_smoothing"])
+            return loss("real", real, losses.flip_labels(labels, draws[1], s["label_flips"])) * s["real_weight"]
+
+        def fake_loss():
+            labels = losses.fake_labels(draws[2], s["label_noise"])
+            return loss("fake", fakes, losses.flip_labels(labels, draws[3], s["label_flips"])) * s["fake_weight"]
+
+        def loss(kind, images, labels):
+            logits = tf.cast(self.discriminator(images, training=True), tf.float32)
+            logs[kind + "_score"] = tf.reduce_mean(tf.sigmoid(logits))
+            right = logits > 0 if kind == "real" else logits < 0
+            accuracies.append(tf.reduce_mean(tf.cast(right, tf.float32)))
+            return losses.binary_cross_entropy(labels, logits)
+
+        accuracies = []
+        total = 0.0
+        for terms in [[real_loss], [fake_loss]] if s["separate_updates"] else [[real_loss, fake_loss]]:
+            with tf.GradientTape() as tape:
+                value = tf.add_n([term() for term in terms])
+            gradients = tape.gradient(value, _variables(self.discriminator))
+            if s["r1_weight"] and real_loss in terms:
+                logs["r1"], penalties = self._r1_gradients(real)
+                gradients = [g + p for g, p in zip(gradients, penalties, strict=True)]
+            self.d_optimizer.apply(gradients)
+            total += value
+        return {"d_loss": total, "d_accuracy": tf.add_n(accuracies) / 2.0, **logs}
+
+    def _r1_gradients(self, real):
+        """The squared gradient norm and the penalty's gradients; zeros in the steps that lazy regularization leaves out."""
+        variables = _variables(self.discriminator)
+        interval = self.settings["r1_interval"]
+
+        def penalize():
+            with tf.GradientTape() as tape:
+                norm = losses.r1_penalty(self.discriminator, real)
+                penalty = norm * (self.settings["r1_weight"] / 2 * interval)
+            return norm, tape.gradient(penalty, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+        if interval == 1:
+            return penalize()
+        return tf.cond(self.step % interval == 0, penalize, lambda: (0.0, [tf.zeros_like(v) for v in variables]))
+
+    def _update_generator(self, tape, fakes, seeds):
+        """Update from the pictures that the generator made under `tape`."""
+        labels = losses.real_labels(
+            tf.random.stateless_uniform((tf.shape(fakes)[0], 1), seeds[0]), self.settings["label_noise"]
+        )
+        with tf.GradientTape() as image_tape:
+            image_tape.watch(fakes)
+            logits = self.discriminator(augment(fakes, self.settings["augmentations"], seeds[1]), training=True)
+            loss = losses.binary_cross_entropy(labels, logits) * self.settings["generator_weight"]
+        direction = image_tape.gradient(loss, fakes)
+        self.g_optimizer.apply(tape.gradient(fakes, _variables(self.generator), output_gradients=direction))
+        return loss
+
+    def _update_average(self, batch):
+        if self.ema_half_life:
+            seen = tf.cast((self.step + 1) * tf.cast(batch, tf.int64), tf.float32)
+            keep = 0.5 ** (tf.cast(batch, tf.float32) / tf.minimum(float(self.ema_half_life), seen / 20.0))
+        else:
+            keep = tf.constant(0.0)
+        for average, current in zip(self.averaged_generator.variables, self.generator.variables, strict=True):
+            average.assign(keep * average + (1.0 - keep) * current)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "generator": keras.saving.serialize_keras_object(self.generator),
+            "discriminator": keras.saving.serialize_keras_object(self.discriminator),
+            "ema_half_life": self.ema_half_life,
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        networks = {k: keras.saving.deserialize_keras_object(config[k]) for k in ("generator", "discriminator")}
+        return cls(**{**config, **networks})
+
+    def get_compile_config(self):
+        optimizers = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in ("g_optimizer", "d_optimizer")}
+        return {**optimizers, **self.settings, **self._execution}
+
+    def compile_from_config(self, config):
+        optimizers = {k: keras.saving.deserialize_keras_object(config[k]) for k in ("g_optimizer", "d_optimizer")}
+        self.compile(**{**config, **optimizers})
+
+
+def _optimizer(value):
+    return keras.optimizers.Adam(2e-4, beta_1=0.5) if value == "default" else keras.optimizers.get(value)
+
+
+def _variables(network):
+    """TensorFlow's variables behind Keras', which a tape knows."""
+    return [variable.value for variable in network.trainable_variables]

@@ -1,0 +1,162 @@
+"""DCGAN: stride-2 4x4 convolutions (Radford et al. 2016, https://arxiv.org/abs/1511.06434).
+
+Both builders return functional models of stock Keras layers, so `keras.models.load_model` opens a saved one without ganime.
+"""
+
+import keras
+from keras import layers
+
+from ganime.errors import InputError
+
+INITIALIZERS = ("torch", "glorot", "normal")
+
+
+def build_generator(
+    image_size: int = 64,
+    latent_size: int = 128,
+    widths: tuple[int, ...] = (512, 256, 128, 64),
+    slope: float = 0.0,
+    bias: bool = False,
+    norm_momentum: float = 0.9,
+    norm_epsilon: float = 1e-5,
+    initializer: str = "torch",
+) -> keras.Model:
+    """Build a generator: latents to pictures by transposed convolutions, each but the last with batch normalization.
+
+    Args:
+        image_size: Side of the square pictures in pixels, 32 to 256: 4, 5, 6 or 7 times a power of two.
+        latent_size: Length of the latent vectors.
+        widths: Channels of the hidden layers, coarsest first; one for each doubling of the side. Where the size needs more,
+            the coarsest repeats; where it needs fewer, the coarsest are left out.
+        slope: Negative slope of the (leaky) ReLU; 0 is ReLU.
+        bias: Whether the convolutions have a bias.
+        norm_momentum: Momentum of the batch normalization, as Keras counts it (0.9 is PyTorch's 0.1).
+        norm_epsilon: Epsilon of the batch normalization.
+        initializer: `"torch"` (uniform in ±1/sqrt(fan-in), PyTorch's default), `"glorot"` (uniform, Keras' default) or
+            `"normal"` (deviation 0.02, the DCGAN paper's).
+
+    Returns:
+        A model from latents, float32 [batch, latent_size], to images, float32 [batch, image_size, image_size, 3] in [-1, 1].
+
+    Raises:
+        InputError: If the size or the initializer is not one of the above.
+
+    Example:
+        >>> generator = build_generator(image_size=32, widths=(128, 64, 32))
+        >>> generator(keras.random.normal((2, 128))).shape
+        TensorShape([2, 32, 32, 3])
+    """
+    base, doublings = _pyramid(image_size)
+    latents = keras.Input((latent_size,), name="latents")
+    x = layers.Reshape((1, 1, latent_size))(latents)
+    for i, width in enumerate(_fit(widths, doublings)):
+        kernel, stride, padding = (4, 2, "same") if i else (base, 1, "valid")
+        # In a transposed convolution PyTorch and Keras both count the output channels as the fan-in.
+        options = _initialized(initializer, bias, fan_in=kernel**2 * width)
+        x = layers.Conv2DTranspose(width, kernel, stride, padding, **options)(x)
+        x = layers.BatchNormalization(momentum=norm_momentum, epsilon=norm_epsilon)(x)
+        x = _activation(slope)(x)
+    x = layers.Conv2DTranspose(3, 4, 2, "same", **_initialized(initializer, bias, fan_in=4**2 * 3))(x)
+    images = layers.Activation("tanh", name="images")(x)
+    return keras.Model(latents, images, name="generator")
+
+
+def build_discriminator(
+    image_size: int = 64,
+    widths: tuple[int, ...] = (64, 128, 256, 512),
+    slopes: tuple[float, ...] = (0.2,),
+    bias: bool = False,
+    norm: str = "batch",
+    norm_momentum: float = 0.9,
+    norm_epsilon: float = 1e-5,
+    initializer: str = "torch",
+    head_channels: int = 0,
+    minibatch_deviation: bool = False,
+) -> keras.Model:
+    """Build a discriminator: pictures to one logit by stride-2 convolutions.
+
+    Args:
+        image_size: Side of the square pictures in pixels, 32 to 256: 4, 5, 6 or 7 times a power of two.
+        widths: Channels of the convolutions, finest first, one for each halving of the side. Where the size needs more, the
+            coarsest repeats; where it needs fewer, the coarsest are left out.
+        slopes: Negative slopes of the leaky ReLU after each convolution; the last one repeats.
+        bias: Whether the convolutions and the head have a bias.
+        norm: `"batch"` (batch normalization after every convolution), `"batch-inner"` (after all but the first, as the DCGAN
+            paper has it) or `"none"`.
+        norm_momentum: Momentum of the batch normalization, as Keras counts it (0.9 is PyTorch's 0.1).
+        norm_epsilon: Epsilon of the batch normalization.
+        initializer: As in `build_generator`.
+        head_channels: 0 for a dense layer from the coarsest features to the logit; else the coarsest convolution is replaced
+            by a valid stride-2 one to this many channels, and another one to the logit (sizes that are powers of two).
+        minibatch_deviation: Whether the head also sees the mean deviation of its input over the batch, a remedy for mode
+            collapse (Karras et al. 2018, https://arxiv.org/abs/1710.10196, section 3).
+
+    Returns:
+        A model from images, float32 [batch, image_size, image_size, 3] in [-1, 1], to logits, float32 [batch, 1].
+
+    Raises:
+        InputError: If the size, the normalization or the initializer is not one of the above.
+
+    Example:
+        >>> discriminator = build_discriminator(image_size=32, widths=(32, 64, 128))
+        >>> discriminator(keras.random.uniform((2, 32, 32, 3), -1, 1)).shape
+        TensorShape([2, 1])
+    """
+    base, halvings = _pyramid(image_size)
+    if norm not in ("batch", "batch-inner", "none"):
+        raise InputError(f"norm {norm!r} is not one of batch, batch-inner, none")
+    if head_channels and base != 4:
+        raise InputError(f"head_channels needs a size of 32, 64, 128 or 256, not {image_size}")
+    x = images = keras.Input((image_size, image_size, 3), name="images")
+    for i, width in enumerate(reversed(_fit(widths[::-1], halvings - bool(head_channels)))):
+        x = layers.Conv2D(width, 4, 2, "same", **_initialized(initializer, bias, fan_in=4**2 * x.shape[-1]))(x)
+        if norm == "batch" or (norm == "batch-inner" and i > 0):
+            x = layers.BatchNormalization(momentum=norm_momentum, epsilon=norm_epsilon)(x)
+        x = _activation(slopes[min(i, len(slopes) - 1)])(x)
+    if minibatch_deviation:
+        x = _append_deviation(x)
+    if head_channels:
+        x = layers.Conv2D(head_channels, 4, 2, **_initialized(initializer, bias, fan_in=4**2 * x.shape[-1]))(x)
+        x = layers.ZeroPadding2D(1)(x)
+        x = layers.Conv2D(1, 4, 2, **_initialized(initializer, bias, fan_in=4**2 * head_channels))(x)
+        logits = layers.Flatten(name="logits")(x)
+    else:
+        x = layers.Flatten()(x)
+        logits = layers.Dense(1, name="logits", **_initialized(initializer, bias, fan_in=x.shape[-1]))(x)
+    return keras.Model(images, logits, name="discriminator")
+
+
+def _pyramid(image_size: int) -> tuple[int, int]:
+    """The coarsest side (4 to 7) and how often it doubles up to `image_size`."""
+    doublings = image_size.bit_length() - 3
+    base, rest = divmod(image_size, 2**doublings)
+    if rest or not 32 <= image_size <= 256:
+        raise InputError(f"image_size {image_size} is not 4, 5, 6 or 7 times a power of two, from 32 to 256")
+    return base, doublings
+
+
+def _fit(widths: tuple[int, ...], count: int) -> tuple[int, ...]:
+    """Exactly `count` widths, coarsest first: the finest are kept, the coarsest repeats or is left out."""
+    return (widths[0],) * (count - len(widths)) + tuple(widths[max(0, len(widths) - count) :])
+
+
+def _initialized(name: str, bias: bool, fan_in: int) -> dict:
+    if name == "torch":
+        kernel = keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
+        offset = keras.initializers.RandomUniform(-(fan_in**-0.5), fan_in**-0.5)
+    elif name == "glorot":
+        kernel, offset = keras.initializers.GlorotUniform(), "zeros"
+    elif name == "normal":
+        kernel, offset = keras.initializers.RandomNormal(stddev=0.02), "zeros"
+    else:
+        raise InputError(f"initializer {name!r} is not one of {', '.join(INITIALIZERS)}")
+    return {"use_bias": bias, "kernel_initializer": kernel, "bias_initializer": offset if bias else None}
+
+
+def _activation(slope: float) -> keras.layers.Layer:
+    return layers.LeakyReLU(slope) if slope else layers.ReLU()
+
+
+def _append_deviation(x):
+    deviation = keras.ops.sqrt(keras.ops.var(x, axis=0, keepdims=True) + 1e-8)
+    return layers.Concatenate()([x, keras.ops.zeros_like(x[..., :1]) + keras.ops.mean(deviation)])

@@ -1,0 +1,204 @@
+"""Recipes: every hyperparameter of a training, as data. A published system is a row of values here, not a code path."""
+
+import dataclasses
+import sys
+from dataclasses import dataclass, fields
+
+from ganime.errors import InputError
+
+
+def _field(default, doc, low=None, high=None, choices=None):
+    return dataclasses.field(default=default, metadata={"doc": doc, "low": low, "high": high, "choices": choices})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """All hyperparameters of a training; the defaults are a plain DCGAN's (Radford et al. 2016).
+
+    Raises:
+        InputError: If a value is not of its field's type, range or choices.
+
+    Example:
+        >>> Recipe(image_size=32, batch_size=64).latent_size
+        100
+    """
+
+    image_size: int = _field(64, "side of the pictures, pixels", 32, 256)
+    latent_size: int = _field(100, "length of the latents", 1, 4096)
+    generator_widths: tuple[int, ...] = _field((512, 256, 128, 64), "channels, coarsest first", 1, 8192)
+    generator_slope: float = _field(0.0, "negative slope of the leaky ReLU; 0: ReLU", 0, 1)
+    discriminator_widths: tuple[int, ...] = _field((64, 128, 256, 512), "channels, finest first", 1, 8192)
+    discriminator_slopes: tuple[float, ...] = _field((0.2,), "negative slopes; the last repeats", 0, 1)
+    discriminator_norm: str = _field("batch-inner", "batch normalization", choices=("batch", "batch-inner", "none"))
+    head_channels: int = _field(0, "a convolution before the logit; 0: a dense head", 0, 8192)
+    minibatch_deviation: bool = _field(False, "show the head the batch's deviation")
+    bias: bool = _field(False, "biases in the convolutions")
+    norm_momentum: float = _field(0.9, "of the batch normalization", 0, 1)
+    norm_epsilon: float = _field(1e-5, "of the batch normalization", 0, 1)
+    initializer: str = _field("normal", "first weights", choices=("torch", "glorot", "normal"))
+
+    label_noise: float = _field(0.0, "real labels 1 - U(0, a), fake ones U(0, a)", 0, 1)
+    label_smoothing: float = _field(0.0, "lowers the real labels", 0, 1)
+    label_flips: float = _field(0.0, "share of labels turned around", 0, 1)
+    real_weight: float = _field(1.0, "of the loss on real pictures", 0)
+    fake_weight: float = _field(1.0, "of the loss on generated pictures", 0)
+    generator_weight: float = _field(1.0, "of the generator's loss", 0)
+    r1_weight: float = _field(0.0, "gamma of the R1 gradient penalty", 0)
+    r1_interval: int = _field(1, "steps between penalties", 1)
+    augmentations: tuple[str, ...] = _field((), "of what the discriminator sees", choices=("color", "translation", "cutout"))
+
+    batch_size: int = _field(128, "pictures per step", 1)
+    g_learning_rate: float = _field(2e-4, "Adam, generator", 0)
+    d_learning_rate: float = _field(2e-4, "Adam, discriminator", 0)
+    beta_1: float = _field(0.5, "Adam", 0, 0.9999)
+    beta_2: float = _field(0.999, "Adam", 0, 0.9999)
+    adam_epsilon: float = _field(1e-8, "Adam", 0, 1)
+    separate_updates: bool = _field(False, "one discriminator update on real, one on fake pictures")
+    reuse_fakes: bool = _field(False, "the same generated batch for both updates")
+    d_updates: int = _field(1, "discriminator updates per generator update", 1)
+    hold_below: float = _field(0.0, "generator held while D's accuracy is below", 0, 1)
+    ema_half_life: int = _field(0, "pictures; 0: no averaged generator", 0)
+    flips: bool = _field(False, "mirror half of the pictures")
+
+    def __post_init__(self):
+        for field in fields(self):
+            object.__setattr__(self, field.name, _check(field, getattr(self, field.name)))
+
+    def override(self, *assignments: str) -> "Recipe":
+        """A copy with fields set from texts such as `batch_size=64` or `generator_widths=256,128,64,32`.
+
+        Raises:
+            InputError: If a text is not `field=value`, or the value does not fit the field.
+        """
+        return dataclasses.replace(self, **dict(self._parse(text) for text in assignments))
+
+    def _parse(self, text):
+        name, equals, value = (part.strip() for part in text.partition("="))
+        field = {f.name: f for f in fields(self)}.get(name)
+        if not equals or field is None:
+            names = ", ".join(f.name for f in fields(self))
+            raise InputError(f"{text!r} is not field=value with a field of the recipe: {names}")
+        if _is_tuple(field):
+            return name, tuple(_read(field, part.strip()) for part in value.split(",") if part.strip())
+        return name, _read(field, value)
+
+
+def _is_tuple(field):
+    return isinstance(field.default, tuple)
+
+
+def _item_type(field):
+    return field.type.__args__[0] if _is_tuple(field) else field.type
+
+
+def _read(field, text):
+    kind = _item_type(field)
+    if kind is bool:
+        words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+        return words.get(text.lower(), text)
+    try:
+        return kind(text)
+    except ValueError:
+        return text  # the check names the field and what it takes
+
+
+def _check(field, value):
+    """The value, an int made a float where the field is one; raises what makes it unfit."""
+    if _is_tuple(field):
+        if not isinstance(value, tuple | list) or (field.default and not value):
+            raise InputError(f"{field.name}: {value!r} is not a list of values such as {field.default}")
+        return tuple(_check_item(field, item) for item in value)
+    return _check_item(field, value)
+
+
+def _check_item(field, value):
+    kind, limits = _item_type(field), field.metadata
+    if kind is float and type(value) is int:
+        value = float(value)
+    if type(value) is not kind:
+        raise InputError(f"{field.name}: {value!r} is not {'true or false' if kind is bool else f'of type {kind.__name__}'}")
+    if limits["choices"] and value not in limits["choices"]:
+        raise InputError(f"{field.name}: {value!r} is not one of {', '.join(limits['choices'])}")
+    low, high = limits["low"], limits["high"]
+    if low is not None and not (low <= value <= (sys.float_info.max if high is None else high)):  # NaN fails too
+        raise InputError(f"{field.name}: {value!r} is not {f'from {low} to {high}' if high is not None else f'{low} or more'}")
+    return value
+
+
+_ZERO_TO_GANS = Recipe(
+    latent_size=128,
+    discriminator_norm="batch",
+    initializer="torch",
+)
+
+RECIPES = {
+    # Our best guess at present, not yet tuned.
+    "default": Recipe(
+        latent_size=128,
+        generator_widths=(384, 192, 96, 48),
+        discriminator_widths=(48, 96, 192, 384),
+        discriminator_norm="none",
+        minibatch_deviation=True,
+        bias=True,
+        initializer="torch",
+        label_noise=0.1,
+        r1_weight=0.1,
+        r1_interval=8,
+        augmentations=("color", "translation"),
+        batch_size=32,
+        g_learning_rate=4e-4,
+        d_learning_rate=4e-4,
+        beta_1=0.0,
+        beta_2=0.99,
+        reuse_fakes=True,
+        ema_half_life=5000,
+        flips=True,
+    ),
+    # github.com/privet1mir/Puppy-projects: the networks of zero-to-gans; 100 epochs.
+    "puppy-projects": _ZERO_TO_GANS,
+    # github.com/Abhishek-Aditya-bs/Anime-Face-Generation-Pytorch: 25 epochs of 63,000 pictures are 12,300 steps.
+    "zero-to-gans": _ZERO_TO_GANS,
+    # github.com/nabdullayev10657/Anime-Faces-Creation-using-GANs: 20 epochs of 63,000 pictures are 6,300 steps.
+    "anime-faces-creation": Recipe(
+        latent_size=128,
+        generator_widths=(128, 256, 128, 64),
+        discriminator_widths=(128, 256, 512),
+        discriminator_slopes=(0.15, 0.15, 0.2),
+        discriminator_norm="batch",
+        head_channels=10,
+        bias=True,
+        initializer="torch",
+        batch_size=200,
+        g_learning_rate=1e-3,
+        d_learning_rate=1e-3,
+        beta_2=0.9,
+    ),
+    # github.com/bharatdhyani13/Anime_Face_Generation_GAN: 20,000 steps.
+    "anime-face-generation": Recipe(
+        generator_widths=(1024, 512, 256, 128),
+        generator_slope=0.2,
+        discriminator_widths=(128, 256, 512, 1024),
+        bias=True,
+        norm_momentum=0.5,
+        norm_epsilon=1e-3,
+        initializer="glorot",
+        label_noise=0.2,
+        batch_size=64,
+        adam_epsilon=1e-7,
+        separate_updates=True,
+    ),
+    # github.com/tsusdere/Generating-Anime: its networks are not published, so this is a plain DCGAN; it holds the generator
+    # while it fools the discriminator, what its author found missing.
+    "generating-anime": Recipe(hold_below=0.5),
+}
+
+
+def get_recipe(name: str) -> Recipe:
+    """The recipe of that name.
+
+    Raises:
+        InputError: If there is none.
+    """
+    if name not in RECIPES:
+        raise InputError(f"there is no recipe {name!r}; there are {', '.join(RECIPES)}")
+    return RECIPES[name]

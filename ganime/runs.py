@@ -1,0 +1,149 @@
+"""A run: the directory in which everything about one training lives (no TensorFlow)."""
+
+import json
+import os
+import re
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from ganime.errors import GanimeError, InputError
+
+ROOT = Path("checkpoints")
+SAMPLE = re.compile(r"step-(\d+)\.png")
+
+
+class Run:
+    """Paths and bookkeeping of one training run.
+
+    Args:
+        name: Name of a run below `checkpoints/`, or a path (anything with a separator in it) to keep it elsewhere.
+
+    Example:
+        >>> Run("my-faces").config_path.as_posix()
+        'checkpoints/my-faces/config.json'
+    """
+
+    def __init__(self, name: str | os.PathLike):
+        text = os.fspath(name)
+        self.path = Path(text) if os.path.dirname(text) else ROOT / text
+        self.name = text
+        self.config_path = self.path / "config.json"
+        self.history_path = self.path / "history.csv"
+        self.samples_path = self.path / "samples"
+        self.gif_path = self.path / "progress.gif"
+        self.generator_path = self.path / "generator.keras"
+        self.state_path = self.path / "state" / "gan.weights.h5"
+
+    @contextmanager
+    def lock(self):
+        """Hold the run for this process; the system frees it even if the process is killed.
+
+        Raises:
+            GanimeError: If another process trains it.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.path / ".lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise GanimeError(f"run {self.name} is being trained by another process; use --run for another one") from None
+        with lock:
+            yield
+
+    def open(self, config: dict) -> None:
+        """Write the configuration of a new run, or compare it with the existing run's.
+
+        Args:
+            config: What identifies the training, of JSON's types. Its `versions` are noted but not compared.
+
+        Raises:
+            InputError: If the run exists with another configuration; the message names what differs.
+        """
+        config = json.loads(json.dumps(config))
+        if not self.config_path.exists():
+            self.path.mkdir(parents=True, exist_ok=True)
+            with atomic_write(self.config_path) as part:
+                part.write_text(json.dumps(config, indent=2) + "\n")
+            return
+        before, now = _flatten(self.read_config()), _flatten(config)
+        differing = [
+            f"{key} (was {before.get(key)}, is {now.get(key)})"
+            for key in {**before, **now}
+            if before.get(key) != now.get(key) and not key.startswith("versions.")
+        ]
+        if differing:
+            raise InputError(
+                f"run {self.name} was started differently: {'; '.join(differing)}. "
+                "Train as before, or use --run with a new name"
+            )
+
+    def read_config(self) -> dict:
+        """The run's configuration.
+
+        Raises:
+            InputError: If there is no such run or its file is damaged.
+        """
+        try:
+            return json.loads(self.config_path.read_text())
+        except FileNotFoundError:
+            raise InputError(f"there is no run {self.name}: {self.config_path} does not exist") from None
+        except ValueError as error:
+            raise InputError(f"{self.config_path} is damaged: {error}") from None
+
+    def samples(self) -> list[tuple[int, Path]]:
+        """Steps and paths of the sample grids, in the order of their steps."""
+        found = [(SAMPLE.fullmatch(path.name), path) for path in self.samples_path.glob("step-*.png")]
+        return sorted((int(match[1]), path) for match, path in found if match)
+
+
+def latest_run() -> Run:
+    """The run in `checkpoints/` that was trained last.
+
+    Raises:
+        InputError: If there is none.
+    """
+    found = [path.parent for path in ROOT.glob("*/config.json")]
+    if not found:
+        raise InputError(f"there is no run in {ROOT.resolve()}; train one with `fit`")
+    return Run(max(found, key=lambda path: max(p.stat().st_mtime_ns for p in (path, *path.glob("*.csv")))).name)
+
+
+def read_history(path: Path) -> dict[str, np.ndarray]:
+    """The columns of a history file, float64; empty if there is no such file or no whole row in it."""
+    if not Path(path).exists():
+        return {}
+    with open(path) as file:
+        names = file.readline().strip().split(",")
+        rows = [line for line in file if line.count(",") == len(names) - 1 and line.endswith("\n")]
+    return dict(zip(names, np.loadtxt(rows, delimiter=",", ndmin=2).T, strict=True)) if rows else {}
+
+
+@contextmanager
+def atomic_write(path: Path):
+    """Give a path to write to; what was written there replaces `path` whole, once it is on disk, or not at all.
+
+    The suffix, on which some writers depend, is kept.
+
+    Example:
+        >>> with atomic_write(Path("notes.txt")) as part:  # doctest: +SKIP
+        ...     part.write_text("whole or not at all")
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".part-{path.name}")
+    try:
+        yield part
+        with open(part, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _flatten(tree, prefix=""):
+    if not isinstance(tree, dict):
+        return {prefix.removesuffix("."): tree}
+    return {key: value for name, part in tree.items() for key, value in _flatten(part, f"{prefix}{name}.").items()}

@@ -1,0 +1,45 @@
+"""Faces from a trained generator."""
+
+import os
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+from ganime import latents
+from ganime.errors import InputError
+from ganime.pictures import to_uint8
+
+
+def load_generator(path: str | os.PathLike) -> keras.Model:
+    """Load a generator from a `.keras` file.
+
+    Raises:
+        InputError: If the file is not a Keras model from latents [batch, size] to images [batch, height, width, 3].
+    """
+    try:
+        generator = keras.models.load_model(path, compile=False)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise InputError(f"{path} cannot be loaded as a Keras model: {str(error).splitlines()[0]}") from error
+    shapes = (getattr(generator, "input_shape", None), getattr(generator, "output_shape", None))
+    if not all(isinstance(shape, tuple) for shape in shapes) or len(shapes[0]) != 2 or shapes[1][-1] != 3:
+        raise InputError(f"{path} is not a generator: it maps {shapes[0]} to {shapes[1]}")
+    return generator
+
+
+def sample(generator: keras.Model, seeds: Sequence[int], truncation: float = 1.0, batch_size: int = 64) -> np.ndarray:
+    """The faces of some seeds.
+
+    Args:
+        generator: Model from latents to images in [-1, 1].
+        seeds: Integers from 0 to 2**32 - 1; a seed's face depends on nothing else.
+        truncation: 0 to 1; less gives more typical faces (see `ganime.latents.from_seeds`).
+        batch_size: How many are made at a time.
+
+    Returns:
+        uint8 [seeds, height, width, 3], RGB.
+    """
+    size = generator.input_shape[-1]
+    parts = [seeds[i : i + batch_size] for i in range(0, len(seeds), batch_size)]
+    images = [generator(latents.from_seeds(part, size, truncation), training=False) for part in parts]
+    return np.concatenate([to_uint8(keras.ops.convert_to_numpy(part)) for part in images])
