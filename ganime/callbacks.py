@@ -7,8 +7,10 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from ganime import latents, pictures
+from ganime.animation import save_animation
 from ganime.errors import NonFiniteError
 from ganime.runs import SAMPLE, atomic_write, read_history
 
@@ -124,7 +126,7 @@ class Checkpoint(keras.callbacks.Callback):
     def save(self):
         step = _step(self.model)
         for variable in self.model.variables:
-            if not np.isfinite(keras.ops.convert_to_numpy(variable)).all():
+            if not tf.reduce_all(tf.math.is_finite(tf.cast(variable.value, tf.float32))):
                 raise NonFiniteError(f"step {step}: weight {variable.path} is not finite; {REMEDY}")
         with atomic_write(self.state_path) as part:
             self.model.save_weights(part)
@@ -169,7 +171,7 @@ class ProgressGif(keras.callbacks.Callback):
         samples = sorted((int(SAMPLE.fullmatch(path.name)[1]), path) for path in self.folder.glob("step-*.png"))
         chosen = np.unique(np.linspace(0, len(samples) - 1, self.most).round().astype(int))
         if samples:
-            pictures.save_animation(self.path, [samples[i] for i in chosen])
+            save_animation(self.path, [samples[i] for i in chosen])
 
 
 class StopOnNonFinite(keras.callbacks.Callback):
@@ -210,4 +212,4 @@ class StopOnSignal(keras.callbacks.Callback):
 
 
 def _step(model):
-    return int(keras.ops.convert_to_numpy(model.step))
+    return int(model.step.numpy())

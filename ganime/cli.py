@@ -122,14 +122,12 @@ def gif(run_name, output, fps, max_size, hold):
       python cli.py gif
       python cli.py gif --run faces-default --output faces.mp4 --fps 20
     """
-    from ganime.pictures import save_animation
+    from ganime.animation import save_animation
     from ganime.runs import Run, latest_run
 
     run = Run(run_name) if run_name else latest_run()
     run.read_config()
     output = output or run.gif_path
-    if output.suffix.lower() not in (".gif", ".mp4"):
-        raise InputError(f"--output {output}: the name must end in .gif or .mp4")
     samples = run.samples()
     save_animation(output, samples, fps, max_size, hold)
     click.echo(f"{output}: {len(samples):,} pictures of run {run.name}, {output.stat().st_size / 1e6:.1f} MB")

@@ -90,6 +90,7 @@ class GAN(keras.Model):
         super().compile(optimizer=None, jit_compile=jit_compile, **kwargs)
         arguments = locals()
         self.settings = {name: arguments[name] for name in self.SETTINGS}
+        self.settings["augmentations"] = tuple(augmentations)  # a list after loading
         self._execution = {"jit_compile": jit_compile, **kwargs}
         self.g_optimizer = _optimizer(g_optimizer)
         self.d_optimizer = _optimizer(d_optimizer)

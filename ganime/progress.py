@@ -26,7 +26,7 @@ class TerminalProgress(keras.callbacks.Callback):
         self.console = Console(highlight=False)
 
     def on_train_begin(self, logs=None):
-        self.first = self.step = int(self.model.step)
+        self.first = self.step = int(self.model.step.numpy())
         gpus = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in _gpus()]
         parameters = [sum(v.shape.num_elements() for v in network.trainable_variables) for network in self._networks()]
         lines = {
@@ -51,7 +51,7 @@ class TerminalProgress(keras.callbacks.Callback):
             self.bar.start()
 
     def on_train_batch_end(self, batch, logs=None):
-        self.step = int(self.model.step)
+        self.step = int(self.model.step.numpy())
         now, done = time.monotonic(), self.step - self.first
         if done <= WARM_UP:
             self.started, self.warm = now, self.step

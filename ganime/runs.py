@@ -50,8 +50,10 @@ class Run:
             lock.acquire()
         except Timeout:
             raise GanimeError(f"run {self.name} is being trained by another process; use --run for another one") from None
-        with lock:
+        try:
             yield
+        finally:
+            lock.release()
 
     def open(self, config: dict) -> None:
         """Write the configuration of a new run, or compare it with the existing run's.

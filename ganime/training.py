@@ -1,6 +1,7 @@
 """Recipe + pictures + run directory -> a trained GAN."""
 
 import importlib.metadata
+import re
 from dataclasses import asdict
 
 import keras
@@ -8,7 +9,7 @@ import tensorflow as tf
 
 from ganime import callbacks as cb
 from ganime.data.pipeline import make_dataset
-from ganime.errors import GanimeError
+from ganime.errors import GanimeError, InputError
 from ganime.gan import GAN
 from ganime.networks import build_discriminator, build_generator
 from ganime.recipes import Recipe
@@ -81,8 +82,8 @@ def fit(
         >>> fit(Run("try"), get_recipe("default"), DrawnFaces(), steps=100)  # doctest: +SKIP
     """
     with run.lock():
-        run.open(_describe(recipe, pictures, seed))
         gan = build_gan(recipe, seed)
+        run.open(_describe(recipe, pictures, seed))
         if run.state_path.exists():
             _load(gan, run)
         first = int(gan.step)
@@ -91,21 +92,21 @@ def fit(
         # TensorFlow 2.21's remapper fails on a discriminator with biases and prints an error; training is as fast without it.
         tf.config.optimizer.set_experimental_options({"remapping": False})
         stop = cb.StopOnSignal()
-        gan.fit(
-            make_dataset(pictures, recipe.image_size, recipe.batch_size, first, steps, seed, recipe.flips),
-            shuffle=False,
-            verbose=0,
-            callbacks=[
-                stop,
-                cb.StopOnNonFinite(),
-                cb.History(run.history_path, recipe.batch_size),
-                cb.SampleGrid(run.samples_path, sample_every),
-                cb.Checkpoint(run.state_path, run.generator_path, save_every),
-                cb.Plots(run.history_path, run.path, save_every),
-                cb.ProgressGif(run.samples_path, run.gif_path),
-                *callbacks,
-            ],
-        )
+        dataset = make_dataset(pictures, recipe.image_size, recipe.batch_size, first, steps, seed, recipe.flips)
+        everything = [
+            stop,
+            cb.StopOnNonFinite(),
+            cb.History(run.history_path, recipe.batch_size),
+            cb.SampleGrid(run.samples_path, sample_every),
+            cb.Checkpoint(run.state_path, run.generator_path, save_every),
+            cb.Plots(run.history_path, run.path, save_every),
+            *callbacks,
+            cb.ProgressGif(run.samples_path, run.gif_path),
+        ]
+        try:
+            gan.fit(dataset, shuffle=False, verbose=0, callbacks=everything)
+        except tf.errors.OpError as error:
+            raise _translate(error) from error
         if stop.received:
             raise KeyboardInterrupt
         return gan
@@ -126,3 +127,12 @@ def _load(gan, run):
         gan.load_weights(run.state_path)
     except (OSError, ValueError, KeyError) as error:
         raise GanimeError(f"{run.state_path} cannot be loaded ({error}); delete it to begin the run again") from error
+
+
+def _translate(error):
+    """What an error inside TensorFlow means to a user; the error itself where that is not known."""
+    if isinstance(error, tf.errors.ResourceExhaustedError):
+        return GanimeError("out of memory; try a smaller --set batch_size")
+    if found := re.search(r"(?:InputError|UnreadablePicture): (.*)", error.message):  # raised by the pictures' loader
+        return InputError(found[1])
+    return error

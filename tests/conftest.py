@@ -1,0 +1,50 @@
+"""Shared by all tests: a recipe small enough to train in seconds, and pictures of every kind."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ganime.data.drawn import draw_face
+from ganime.recipes import get_recipe
+
+ROOT = Path(__file__).parents[1]
+FACES64 = ROOT.parent / "shared" / "datasets" / "faces64"
+
+TINY = (
+    "image_size=32",
+    "latent_size=8",
+    "generator_widths=16,8,8",
+    "discriminator_widths=8,8,16",
+    "batch_size=4",
+    "ema_half_life=20",
+    "r1_interval=2",
+)
+
+
+@pytest.fixture
+def tiny():
+    """The default recipe, made small: every mechanism it uses, in little time."""
+    return get_recipe("default").override(*TINY)
+
+
+@pytest.fixture
+def faces(tmp_path):
+    """A folder of 12 drawn faces, in all formats."""
+    folder = tmp_path / "faces"
+    folder.mkdir()
+    for i in range(12):
+        suffix = ("png", "jpg", "webp", "gif", "bmp")[i % 5]
+        Image.fromarray(draw_face(i, 40)).save(folder / f"face{i:02}.{suffix}")
+    return folder
+
+
+@pytest.fixture
+def images():
+    """Random pictures in [-1, 1]."""
+    return np.random.default_rng(0).uniform(-1, 1, (4, 32, 32, 3)).astype(np.float32)

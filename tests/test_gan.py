@@ -1,0 +1,164 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import ganime
+from ganime import losses
+
+
+def make_gan(ema_half_life=20, norm="none", **settings):
+    keras.utils.set_random_seed(1)
+    generator = ganime.build_generator(32, latent_size=6, widths=(8, 8, 8))
+    discriminator = ganime.build_discriminator(32, widths=(4, 8, 8), norm=norm, bias=True)
+    gan = ganime.GAN(generator, discriminator, ema_half_life=ema_half_life, seed=3)
+    settings = {"g_optimizer": keras.optimizers.SGD(0.1), "d_optimizer": keras.optimizers.SGD(0.1), **settings}
+    gan.compile(**settings)
+    return gan
+
+
+def train(gan, images, steps=1):
+    return gan.fit(tf.data.Dataset.from_tensors(images).repeat(steps), shuffle=False, verbose=0).history
+
+
+def weights(model):
+    return [v.numpy() for v in model.trainable_variables]
+
+
+def same(a, b):
+    return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def test_a_step_is_what_the_papers_say(images):
+    """Both updates against plain gradient descent on the losses written out, with the step's own pictures and labels."""
+    gan = make_gan(label_noise=0.0, label_smoothing=0.1, real_weight=0.5, fake_weight=2.0, generator_weight=3.0, reuse_fakes=True)
+    g, d = keras.models.clone_model(gan.generator), keras.models.clone_model(gan.discriminator)
+    g.set_weights(gan.generator.get_weights())
+    d.set_weights(gan.discriminator.get_weights())
+    fakes = gan._generate(tf.constant(images), tf.random.split(tf.constant([3, 0], tf.int64), 8)[0])
+    history = train(gan, images)
+
+    def log_sigmoid(x):
+        return tf.math.log_sigmoid(x)
+
+    with tf.GradientTape() as tape:
+        real_logits, fake_logits = d(images), d(fakes)
+        real_loss = -tf.reduce_mean(0.9 * log_sigmoid(real_logits) + 0.1 * log_sigmoid(-real_logits))
+        d_loss = 0.5 * real_loss - 2.0 * tf.reduce_mean(log_sigmoid(-fake_logits))
+    d_variables = [v.value for v in d.trainable_variables]
+    for variable, gradient in zip(d_variables, tape.gradient(d_loss, d_variables), strict=True):
+        variable.assign_sub(0.1 * gradient)
+    with tf.GradientTape() as tape:
+        latents = tf.random.stateless_normal((4, 6), tf.random.split(tf.constant([3, 0], tf.int64), 8)[0])
+        g_loss = -3.0 * tf.reduce_mean(log_sigmoid(d(g(latents, training=True))))
+    g_variables = [v.value for v in g.trainable_variables]
+    for variable, gradient in zip(g_variables, tape.gradient(g_loss, g_variables), strict=True):
+        variable.assign_sub(0.1 * gradient)
+
+    assert history["d_loss"][0] == pytest.approx(float(d_loss), rel=1e-5)
+    assert history["g_loss"][0] == pytest.approx(float(g_loss), rel=1e-5)
+    assert history["real_score"][0] == pytest.approx(float(tf.reduce_mean(tf.sigmoid(real_logits))), rel=1e-5)
+    assert history["fake_score"][0] == pytest.approx(float(tf.reduce_mean(tf.sigmoid(fake_logits))), rel=1e-5)
+    for ours, theirs in ((gan.discriminator, d), (gan.generator, g)):
+        for a, b in zip(weights(ours), weights(theirs), strict=True):
+            assert np.allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_label_noise_moves_the_loss_within_its_bounds(images):
+    plain = train(make_gan(label_noise=0.0), images)["d_loss"][0]
+    noisy = train(make_gan(label_noise=1.0), images)["d_loss"][0]
+    logits = make_gan().discriminator(images).numpy()
+    assert noisy != plain
+    assert abs(noisy - plain) < 2 * np.abs(logits).max() + 1.5
+
+
+def test_every_update_draws_new_fakes_unless_they_are_reused(images):
+    frozen = {"d_optimizer": keras.optimizers.SGD(0.0), "label_noise": 0.0}
+    for reuse in (False, True):
+        history = train(make_gan(reuse_fakes=reuse, **frozen), images)
+        fake_loss = -np.log(history["fake_score"][0])  # nearly the generator's loss if it saw the same pictures
+        assert (abs(history["g_loss"][0] - fake_loss) < 1e-4) == reuse
+
+
+def test_separate_updates_step_twice(images):
+    gan = make_gan(separate_updates=True)
+    train(gan, images)
+    assert (int(gan.d_optimizer.iterations), int(gan.g_optimizer.iterations)) == (2, 1)
+
+
+def test_the_generator_waits_for_its_turn(images):
+    gan = make_gan(d_updates=2, reuse_fakes=True)
+    before_g, before_d = weights(gan.generator), weights(gan.discriminator)
+    train(gan, images)
+    assert same(before_g, weights(gan.generator)) and not same(before_d, weights(gan.discriminator))
+    g_loss = train(gan, images)["g_loss"][0]
+    assert not same(before_g, weights(gan.generator))
+    assert train(gan, images)["g_loss"][0] == g_loss  # the last update's
+
+
+@pytest.mark.parametrize("threshold, held", [(1e-6, False), (1.1, True)])
+def test_the_generator_is_held_while_the_discriminator_is_weak(images, threshold, held):
+    gan = make_gan(hold_below=threshold)
+    before = weights(gan.generator)
+    history = train(gan, images)
+    assert 0 <= history["d_accuracy"][0] <= 1
+    assert same(before, weights(gan.generator)) == held
+
+
+def test_r1_is_applied_lazily_and_in_proportion(images):
+    settings = {"r1_interval": 2, "label_noise": 0.0}
+    plain, penalized = make_gan(r1_weight=1e-12, **settings), make_gan(r1_weight=1.0, **settings)
+    before = weights(plain.discriminator)
+    with tf.GradientTape() as tape:
+        penalty = losses.r1_penalty(plain.discriminator, tf.constant(images))
+    gradient = tape.gradient(penalty, [v.value for v in plain.discriminator.trainable_variables])
+    history = train(penalized, images)
+    train(plain, images)
+    assert history["r1"][0] == pytest.approx(float(penalty), rel=1e-5)
+    for a, b, g, w in zip(weights(plain.discriminator), weights(penalized.discriminator), gradient, before, strict=True):
+        if g is not None:  # weight 1/2, twice as strong for the interval of 2, learning rate 0.1
+            assert np.allclose(a - b, 0.1 * g, rtol=1e-3, atol=1e-6 + 1e-6 * np.abs(w).max())
+    assert train(penalized, images)["r1"][0] == 0
+
+
+def test_the_average_follows_with_its_half_life(images):
+    gan = make_gan(ema_half_life=1)
+    first = weights(gan.averaged_generator)
+    train(gan, images)
+    keep = 0.5 ** (4 / min(1, 4 / 20))
+    for a, b, c in zip(weights(gan.averaged_generator), first, weights(gan.generator), strict=True):
+        assert np.allclose(a, keep * b + (1 - keep) * c, atol=1e-6)
+    statistics = gan.averaged_generator.non_trainable_variables
+    assert any(np.ptp(v.numpy()) > 0 for v in statistics)
+    copy = make_gan(ema_half_life=0)
+    train(copy, images)
+    assert same(weights(copy.averaged_generator), weights(copy.generator))
+
+
+def test_uint8_pictures_are_scaled(images):
+    pixels = np.round((images + 1) * 127.5).astype(np.uint8)
+    a, b = make_gan(), make_gan()
+    train(a, pixels)
+    train(b, pixels / np.float32(127.5) - 1)
+    assert all(np.allclose(x, y, atol=1e-6) for x, y in zip(weights(a.generator), weights(b.generator), strict=True))
+
+
+@pytest.mark.filterwarnings("error:Skipping variable loading")
+def test_a_saved_model_goes_on_as_if_it_had_never_stopped(images, tmp_path):
+    settings = {"augmentations": ("color", "translation"), "r1_weight": 0.1, "norm": "batch"}
+    whole, part = (make_gan(g_optimizer="adam", d_optimizer="adam", **settings) for _ in range(2))
+    train(whole, images, steps=3)
+    train(part, images, steps=2)
+    part.save(tmp_path / "gan.keras")
+    loaded = keras.models.load_model(tmp_path / "gan.keras")
+    assert loaded.settings == whole.settings and loaded.get_config().keys() == whole.get_config().keys()
+    train(loaded, images)
+    assert int(loaded.step) == 3
+    assert same(weights(whole), weights(loaded))
+    assert same(*([v.numpy() for v in gan.d_optimizer.variables] for gan in (whole, loaded)))
+
+
+def test_no_stray_optimizer():
+    gan = make_gan()
+    assert gan.optimizer is None
+    assert gan.g_optimizer.built and gan.d_optimizer.built

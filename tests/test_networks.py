@@ -1,0 +1,92 @@
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+import ganime
+from ganime.errors import InputError
+from ganime.recipes import get_recipe
+from ganime.training import build_gan
+
+PUBLISHED = {
+    "puppy-projects": (3_806_080, 2_765_696),
+    "zero-to-gans": (3_806_080, 2_765_696),
+    "anime-faces-creation": (1_446_595, 2_712_363),
+    "anime-face-generation": (12_660_355, 11_038_081),
+}
+
+
+def count(network):
+    return sum(int(np.prod(variable.shape)) for variable in network.trainable_variables)
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_systems_have_their_published_parameters(name):
+    gan = build_gan(get_recipe(name))
+    assert (count(gan.generator), count(gan.discriminator)) == PUBLISHED[name]
+
+
+@pytest.mark.parametrize("size", [32, 40, 64, 96, 128, 256])
+def test_every_size_works(size):
+    generator = ganime.build_generator(size, latent_size=5, widths=(8, 4))
+    images = generator(keras.random.normal((3, 5)))
+    assert images.shape == (3, size, size, 3)
+    assert float(keras.ops.max(keras.ops.abs(images))) <= 1
+    assert ganime.build_discriminator(size, widths=(4, 8), minibatch_deviation=True)(images).shape == (3, 1)
+
+
+@pytest.mark.parametrize("size", [16, 50, 512])
+def test_other_sizes_are_refused(size):
+    with pytest.raises(InputError, match=str(size)):
+        ganime.build_generator(size)
+
+
+def test_widths_count_from_the_finest_layer():
+    def widths(*given):
+        layers = ganime.build_generator(128, widths=given).layers
+        return [layer.filters for layer in layers if isinstance(layer, keras.layers.Conv2DTranspose)][:-1]
+
+    assert widths(16, 8, 4) == [16, 16, 16, 8, 4]
+    assert widths(64, 32, 16, 8, 4, 2) == [32, 16, 8, 4, 2]
+
+
+def test_torch_initialization_is_uniform_within_one_over_root_fan_in():
+    generator = ganime.build_generator(widths=(64, 32, 16, 8), bias=True)
+    for layer in generator.layers:
+        if isinstance(layer, keras.layers.Conv2DTranspose):
+            bound = (layer.kernel_size[0] ** 2 * layer.filters) ** -0.5
+            kernel = layer.kernel.numpy()
+            assert np.abs(kernel).max() <= bound
+            assert kernel.std() == pytest.approx(bound / 3**0.5, rel=0.05)
+            assert np.abs(layer.bias.numpy()).max() <= bound
+
+
+def test_minibatch_deviation_sees_collapse():
+    keras.utils.set_random_seed(0)
+    discriminator = ganime.build_discriminator(32, widths=(4, 8, 8), norm="none", minibatch_deviation=True)
+    varied = keras.random.uniform((4, 32, 32, 3), -1, 1, seed=1)
+    alone = [float(discriminator(varied[i : i + 1])[0, 0]) for i in range(4)]
+    together = discriminator(varied)[:, 0]
+    collapsed = discriminator(keras.ops.repeat(varied[:1], 4, axis=0))[:, 0]
+    assert np.allclose(collapsed, alone[0], atol=1e-5)  # four times the same picture is as one
+    shift = together - np.array(alone)
+    assert np.abs(shift).min() > 1e-5 and np.ptp(shift) < 1e-6  # variety shifts every logit by the same
+
+
+def test_a_stranger_composes_saves_and_loads_without_ganime(tmp_path):
+    generator = ganime.build_generator(32, latent_size=6, widths=(8, 8, 8), slope=0.2)
+    discriminator = ganime.build_discriminator(32, widths=(4, 8, 8), minibatch_deviation=True)
+    text = keras.Input((3,))
+    composed = keras.Model(text, discriminator(generator(keras.layers.Dense(6)(text))))
+    composed.save(tmp_path / "composed.keras")
+    x = np.ones((2, 3), np.float32)
+    code = (
+        "import sys, keras, numpy as np\n"
+        "model = keras.models.load_model('composed.keras')\n"
+        "np.save('y.npy', model(np.ones((2, 3), np.float32)))\n"
+        "assert not any(name.startswith('ganime') for name in sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+    assert np.allclose(np.load(tmp_path / "y.npy"), composed(x), atol=1e-6)

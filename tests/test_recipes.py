@@ -1,0 +1,42 @@
+import pytest
+
+from ganime.errors import InputError
+from ganime.recipes import RECIPES, Recipe, get_recipe
+
+
+def test_overrides_take_the_fields_type():
+    recipe = Recipe().override("batch_size=64", "generator_widths=64, 32", "flips=yes", "r1_weight=1", "augmentations=color,cutout")
+    assert recipe == Recipe(batch_size=64, generator_widths=(64, 32), flips=True, r1_weight=1.0, augmentations=("color", "cutout"))
+    assert recipe.override("augmentations=").augmentations == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "batch_size",
+        "no_such_field=1",
+        "batch_size=0",
+        "batch_size=1.5",
+        "batch_size=many",
+        "flips=2",
+        "label_noise=1.1",
+        "label_noise=nan",
+        "r1_weight=inf",
+        "beta_1=1",
+        "initializer=zeros",
+        "augmentations=color,wind",
+        "generator_widths=",
+        "generator_widths=8,0",
+    ],
+)
+def test_what_does_not_fit_is_refused_by_name(text):
+    with pytest.raises(InputError, match=text.partition("=")[0]):
+        Recipe().override(text)
+
+
+def test_an_unknown_recipe_names_the_known_ones():
+    with pytest.raises(InputError, match="zero-to-gans"):
+        get_recipe("nothing")
+    assert {"default", "puppy-projects", "zero-to-gans", "anime-faces-creation", "anime-face-generation", "generating-anime"} == set(
+        RECIPES
+    )
