@@ -83,7 +83,8 @@ class History(keras.callbacks.Callback):
         values = {name: float(value) for name, value in sorted(logs.items())}
         if self.file is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.file = open(self.path, "a", buffering=1)  # line by line, so that a kill loses no row of a saved step
+            # Line by line, so that a kill loses no row of a saved step; open as long as training lasts.
+            self.file = open(self.path, "a", buffering=1)  # noqa: SIM115
             if self.file.tell() == 0:
                 self.file.write(",".join(["step", "seconds", "images_per_second", *values]) + "\n")
         times = f"{self.seconds:.3f},{self.batch_size / max(duration, 1e-9):.2f}"

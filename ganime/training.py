@@ -81,8 +81,8 @@ def fit(
     Example:
         >>> fit(Run("try"), get_recipe("default"), DrawnFaces(), steps=100)  # doctest: +SKIP
     """
+    gan = build_gan(recipe, seed)
     with run.lock():
-        gan = build_gan(recipe, seed)
         run.open(_describe(recipe, pictures, seed))
         if run.state_path.exists():
             _load(gan, run)

@@ -31,7 +31,9 @@ def same(a, b):
 
 def test_a_step_is_what_the_papers_say(images):
     """Both updates against plain gradient descent on the losses written out, with the step's own pictures and labels."""
-    gan = make_gan(label_noise=0.0, label_smoothing=0.1, real_weight=0.5, fake_weight=2.0, generator_weight=3.0, reuse_fakes=True)
+    gan = make_gan(
+        label_noise=0.0, label_smoothing=0.1, real_weight=0.5, fake_weight=2.0, generator_weight=3.0, reuse_fakes=True
+    )
     g, d = keras.models.clone_model(gan.generator), keras.models.clone_model(gan.discriminator)
     g.set_weights(gan.generator.get_weights())
     d.set_weights(gan.discriminator.get_weights())

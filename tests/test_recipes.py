@@ -5,8 +5,12 @@ from ganime.recipes import RECIPES, Recipe, get_recipe
 
 
 def test_overrides_take_the_fields_type():
-    recipe = Recipe().override("batch_size=64", "generator_widths=64, 32", "flips=yes", "r1_weight=1", "augmentations=color,cutout")
-    assert recipe == Recipe(batch_size=64, generator_widths=(64, 32), flips=True, r1_weight=1.0, augmentations=("color", "cutout"))
+    recipe = Recipe().override(
+        "batch_size=64", "generator_widths=64, 32", "flips=yes", "r1_weight=1", "augmentations=color,cutout"
+    )
+    assert recipe == Recipe(
+        batch_size=64, generator_widths=(64, 32), flips=True, r1_weight=1.0, augmentations=("color", "cutout")
+    )
     assert recipe.override("augmentations=").augmentations == ()
 
 
@@ -37,6 +41,11 @@ def test_what_does_not_fit_is_refused_by_name(text):
 def test_an_unknown_recipe_names_the_known_ones():
     with pytest.raises(InputError, match="zero-to-gans"):
         get_recipe("nothing")
-    assert {"default", "puppy-projects", "zero-to-gans", "anime-faces-creation", "anime-face-generation", "generating-anime"} == set(
-        RECIPES
-    )
+    assert {
+        "default",
+        "puppy-projects",
+        "zero-to-gans",
+        "anime-faces-creation",
+        "anime-face-generation",
+        "generating-anime",
+    } == set(RECIPES)

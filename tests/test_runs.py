@@ -21,10 +21,10 @@ def test_a_changed_configuration_is_refused_field_by_field(tmp_path):
 
 
 def test_a_run_has_one_trainer(tmp_path):
-    with Run(tmp_path / "run").lock():
-        with pytest.raises(GanimeError, match="another process"), Run(tmp_path / "run").lock():
-            pass
-    with Run(tmp_path / "run").lock():
+    one, other = Run(tmp_path / "run"), Run(tmp_path / "run")
+    with one.lock(), pytest.raises(GanimeError, match="another process"), other.lock():
+        pass
+    with other.lock():
         pass
 
 

@@ -1,20 +1,11 @@
 """Anime faces that the project draws itself: a data set for whoever has none at hand (NumPy and Pillow, no TensorFlow)."""
 
-import colorsys
-
 import numpy as np
 from PIL import Image, ImageDraw
 
+from ganime.data.shapes import WHITE, curve, ellipse, hair_color, hsv, mirror, mix, pick, shade, spikes
+
 SUPERSAMPLING = 4
-WHITE = (255, 255, 255)
-ANGLES = np.linspace(0, 2 * np.pi, 24, endpoint=False)
-CIRCLE = np.stack([np.cos(ANGLES), np.sin(ANGLES)], axis=1)
-# Weights of four neighbouring points at six places between the middle two (Catmull-Rom).
-SPLINE = (
-    0.5
-    * np.stack([np.arange(6) / 6] * 4, axis=1) ** np.arange(4)
-    @ [[0, 2, 0, 0], [-1, 0, 1, 0], [2, -5, 4, -1], [-1, 3, -3, 1]]
-)
 
 
 class DrawnFaces:
@@ -64,11 +55,11 @@ class _Face:
     def __init__(self, rng, side):
         self.rng = rng
         self.side = side
-        self.hair = _hair_color(rng)
-        self.skin = _hsv(rng.uniform(0.04, 0.085), rng.uniform(0.12, 0.42), rng.uniform(0.82, 1.0))
-        self.eye = _hsv(rng.uniform(), rng.uniform(0.45, 0.95), rng.uniform(0.5, 0.95))
-        self.cloth = _hsv(rng.uniform(), rng.uniform(0.0, 0.8), rng.uniform(0.2, 1.0))
-        self.accent = _hsv(rng.uniform(), rng.uniform(0.6, 0.95), rng.uniform(0.6, 1.0))
+        self.hair = hair_color(rng)
+        self.skin = hsv(rng.uniform(0.04, 0.085), rng.uniform(0.12, 0.42), rng.uniform(0.82, 1.0))
+        self.eye = hsv(rng.uniform(), rng.uniform(0.45, 0.95), rng.uniform(0.5, 0.95))
+        self.cloth = hsv(rng.uniform(), rng.uniform(0.0, 0.8), rng.uniform(0.2, 1.0))
+        self.accent = hsv(rng.uniform(), rng.uniform(0.6, 0.95), rng.uniform(0.6, 1.0))
         self.width = rng.uniform(0.255, 0.295)  # half the face
         self.chin = rng.uniform(0.86, 0.92)
         self.eyes_y = rng.uniform(0.585, 0.625)
@@ -82,7 +73,7 @@ class _Face:
     def draw(self):
         self.image = self._background()
         self.canvas = ImageDraw.Draw(self.image)
-        style = _pick(self.rng, {"long": 0.33, "bob": 0.22, "short": 0.15, "twin tails": 0.18, "spiky": 0.12})
+        style = pick(self.rng, {"long": 0.33, "bob": 0.22, "short": 0.15, "twin tails": 0.18, "spiky": 0.12})
         cat_ears = self.rng.uniform() < 0.1
         self._back_hair(style)
         if cat_ears:
@@ -114,8 +105,8 @@ class _Face:
     def _background(self):
         rng, side = self.rng, self.side
         hue, saturation = rng.uniform(), rng.uniform(0.0, 0.55)
-        top = _hsv(hue, saturation, rng.uniform(0.55, 1.0))
-        bottom = _hsv(hue + rng.normal(0, 0.06), saturation * rng.uniform(0.3, 1), rng.uniform(0.55, 1.0))
+        top = hsv(hue, saturation, rng.uniform(0.55, 1.0))
+        bottom = hsv(hue + rng.normal(0, 0.06), saturation * rng.uniform(0.3, 1), rng.uniform(0.55, 1.0))
         top = WHITE if rng.uniform() < 0.2 else top
         column = np.linspace(top, bottom, side).round().astype(np.uint8)
         image = Image.fromarray(column[:, None]).resize((side, side), Image.Resampling.NEAREST)
@@ -123,58 +114,58 @@ class _Face:
         for _ in range(rng.poisson(2.0)):  # out-of-focus lights
             x, y, r = rng.uniform(0, 1), rng.uniform(0, 1), rng.uniform(0.05, 0.2)
             box = [(x - r) * side, (y - r) * side, (x + r) * side, (y + r) * side]
-            canvas.ellipse(box, fill=_mix(top, WHITE if rng.uniform() < 0.6 else bottom, rng.uniform(0.3, 0.7)))
+            canvas.ellipse(box, fill=mix(top, WHITE if rng.uniform() < 0.6 else bottom, rng.uniform(0.3, 0.7)))
         return image
 
     def _back_hair(self, style):
-        rng, w, dark, line = self.rng, self.width, _shade(self.hair, 0.78), _shade(self.hair, 0.45)
+        rng, w, dark, line = self.rng, self.width, shade(self.hair, 0.78), shade(self.hair, 0.45)
         if style == "twin tails":
             for side in (-1, 1):
                 x, spread = 0.5 + side * (w + 0.07), rng.uniform(0.09, 0.13)
                 end = x + side * rng.uniform(0.0, 0.14)
                 tail = [(x, 0.3), (x + side * spread, 0.45), (end + side * spread, 0.9), (end, 1.15), (end - side * 0.1, 0.9)]
-                self._fill(_curve([*tail, (x - side * 0.07, 0.5)]), dark, line)
+                self._fill(curve([*tail, (x - side * 0.07, 0.5)]), dark, line)
         if style in ("long", "bob"):
             low = 1.2 if style == "long" else rng.uniform(0.84, 0.95)
             out = w + rng.uniform(0.09, 0.16)
             half = [(0.0, 0.1), (out * 0.8, 0.22), (out, 0.5), (out * rng.uniform(0.92, 1.12), 0.75), (out * 0.85, low)]
-            self._fill(_curve(_mirror(half)), dark, line)
+            self._fill(curve(mirror(half)), dark, line)
         else:
             out = w + rng.uniform(0.05, 0.08)
-            self._fill(_curve(_mirror([(0.0, 0.12), (out * 0.8, 0.22), (out, 0.45), (out * 0.9, 0.68)])), dark, line)
+            self._fill(curve(mirror([(0.0, 0.12), (out * 0.8, 0.22), (out, 0.45), (out * 0.9, 0.68)])), dark, line)
 
     def _cat_ears(self):
         for side in (-1, 1):
             x = 0.5 + side * self.width * 0.75
             outer = [(x - side * 0.13, 0.22), (x + side * 0.05, 0.0), (x + side * 0.12, 0.32)]
             inner = [(x - side * 0.07, 0.21), (x + side * 0.04, 0.06), (x + side * 0.08, 0.28)]
-            self._fill(outer, self.hair, _shade(self.hair, 0.45))
-            self._fill(inner, _mix(self.skin, (255, 120, 140), 0.4))
+            self._fill(outer, self.hair, shade(self.hair, 0.45))
+            self._fill(inner, mix(self.skin, (255, 120, 140), 0.4))
 
     def _body(self):
-        rng, line = self.rng, _shade(self.cloth, 0.5)
+        rng, line = self.rng, shade(self.cloth, 0.5)
         shoulder = rng.uniform(0.3, 0.42)
         half = [(0.075, 0.94), (shoulder, 1.02), (shoulder + 0.1, 1.3)]
-        self._fill(_mirror([(0.08, 0.8), (0.085, 1.2)]), _shade(self.skin, 0.8))
-        self._fill(_mirror(half), self.cloth, line)
-        self._fill([(0.42, 0.92), (0.58, 0.92), (0.5, 1.06)], _shade(self.skin, 0.88))
+        self._fill(mirror([(0.08, 0.8), (0.085, 1.2)]), shade(self.skin, 0.8))
+        self._fill(mirror(half), self.cloth, line)
+        self._fill([(0.42, 0.92), (0.58, 0.92), (0.5, 1.06)], shade(self.skin, 0.88))
         if rng.uniform() < 0.5:  # a collar
             for side in (-1, 1):
                 x = 0.5 + side * 0.085
-                self._fill([(x, 0.91), (0.5, 1.06), (x + side * 0.12, 1.04)], _mix(self.cloth, WHITE, 0.75), line, 0.006)
+                self._fill([(x, 0.91), (0.5, 1.06), (x + side * 0.12, 1.04)], mix(self.cloth, WHITE, 0.75), line, 0.006)
 
     def _head(self):
-        rng, w, line = self.rng, self.width, _shade(self.skin, 0.55)
+        rng, w, line = self.rng, self.width, shade(self.skin, 0.55)
         if rng.uniform() < 0.6:
             for side in (-1, 1):
-                self._fill(_ellipse(0.5 + side * w, 0.61, 0.04, 0.07), self.skin, line, 0.006)
+                self._fill(ellipse(0.5 + side * w, 0.61, 0.04, 0.07), self.skin, line, 0.006)
         jaw = rng.uniform(0.72, 0.9)
         half = [(0.0, 0.2), (w * 0.8, 0.3), (w, 0.5), (w * 0.97, 0.65), (w * jaw * 0.82, 0.79), (w * 0.22, self.chin)]
-        self._fill(_curve(_mirror(half)), self.skin, line, 0.007)
+        self._fill(curve(mirror(half)), self.skin, line, 0.007)
         if rng.uniform() < 0.55:
-            blush = _mix(self.skin, (255, 95, 110), rng.uniform(0.2, 0.45))
+            blush = mix(self.skin, (255, 95, 110), rng.uniform(0.2, 0.45))
             for side in (-1, 1):
-                self._fill(_ellipse(0.5 + side * w * 0.62 + self.turn, self.eyes_y + 0.115, 0.055, 0.025), blush)
+                self._fill(ellipse(0.5 + side * w * 0.62 + self.turn, self.eyes_y + 0.115, 0.055, 0.025), blush)
 
     def _features(self):
         """What both eyes share; drawn at the first eye."""
@@ -185,7 +176,7 @@ class _Face:
                 "width": rng.uniform(0.066, 0.08),
                 "gap": rng.uniform(0.132, 0.15),
                 "look": rng.uniform(-0.014, 0.014),
-                "lash": _shade(_mix(self.hair, (40, 20, 20), 0.6), 0.5),
+                "lash": shade(mix(self.hair, (40, 20, 20), 0.6), 0.5),
                 "slant": rng.uniform(-0.02, 0.02),
                 "closed": rng.uniform() < 0.07,
                 "brow": rng.uniform(-0.02, 0.02),
@@ -198,59 +189,59 @@ class _Face:
         inner, outer = x - side * w * 1.05, x + side * w * 1.2
         brow_y = y - h - 0.055
         brow = [(inner, brow_y + f["brow"]), (x, brow_y - 0.012), (outer, brow_y + 0.012 - f["brow"])]
-        self._line(_curve(brow, closed=False), _shade(self.hair, 0.55), 0.013)
+        self._line(curve(brow, closed=False), shade(self.hair, 0.55), 0.013)
         if f["closed"]:
             arc = [(inner, y + 0.02), (x, y + 0.055), (outer, y + 0.02)]
-            return self._line(_curve(arc, closed=False), f["lash"], 0.022)
-        self._fill(_ellipse(x, y, w, h * 0.95), WHITE)
+            return self._line(curve(arc, closed=False), f["lash"], 0.022)
+        self._fill(ellipse(x, y, w, h * 0.95), WHITE)
         iris_x, iris_w, iris_h = x + f["look"], w * 0.78, h * 0.9
-        self._fill(_ellipse(iris_x, y, iris_w, iris_h), _shade(self.eye, 0.55))
-        self._fill(_ellipse(iris_x, y + iris_h * 0.35, iris_w * 0.85, iris_h * 0.58), self.eye)
-        self._fill(_ellipse(iris_x, y + iris_h * 0.6, iris_w * 0.5, iris_h * 0.28), _mix(self.eye, WHITE, 0.45))
-        self._fill(_ellipse(iris_x, y, iris_w * 0.42, iris_h * 0.5), _shade(self.eye, 0.2))
-        self._fill(_ellipse(iris_x - 0.022, y - iris_h * 0.42, 0.021, 0.026), WHITE)
-        self._fill(_ellipse(iris_x + 0.024, y + iris_h * 0.42, 0.01, 0.012), WHITE)
+        self._fill(ellipse(iris_x, y, iris_w, iris_h), shade(self.eye, 0.55))
+        self._fill(ellipse(iris_x, y + iris_h * 0.35, iris_w * 0.85, iris_h * 0.58), self.eye)
+        self._fill(ellipse(iris_x, y + iris_h * 0.6, iris_w * 0.5, iris_h * 0.28), mix(self.eye, WHITE, 0.45))
+        self._fill(ellipse(iris_x, y, iris_w * 0.42, iris_h * 0.5), shade(self.eye, 0.2))
+        self._fill(ellipse(iris_x - 0.022, y - iris_h * 0.42, 0.021, 0.026), WHITE)
+        self._fill(ellipse(iris_x + 0.024, y + iris_h * 0.42, 0.01, 0.012), WHITE)
         top = y - h * 0.98
         lash = [(inner, y - h * 0.45 + f["slant"]), (x, top), (outer, y - h * 0.4 - f["slant"])]
-        self._line(_curve(lash, closed=False), f["lash"], 0.026)
+        self._line(curve(lash, closed=False), f["lash"], 0.026)
         self._line([(outer, y - h * 0.42 - f["slant"]), (outer + side * 0.012, y - h * 0.1)], f["lash"], 0.014)
-        self._line([(x - w * 0.5, y + h * 0.97), (x + w * 0.5, y + h * 0.97)], _shade(self.skin, 0.5), 0.007)
+        self._line([(x - w * 0.5, y + h * 0.97), (x + w * 0.5, y + h * 0.97)], shade(self.skin, 0.5), 0.007)
 
     def _mouth(self):
         rng, x = self.rng, 0.5 + self.turn * 1.3
         y = (self.eyes_y + 0.1) * 0.45 + self.chin * 0.55 - 0.015
-        line = _shade(_mix(self.skin, (170, 50, 50), 0.5), 0.65)
+        line = shade(mix(self.skin, (170, 50, 50), 0.5), 0.65)
         nose_y = self.eyes_y + 0.085
-        self._line([(x - 0.004, nose_y), (x + 0.006, nose_y + 0.014)], _shade(self.skin, 0.6), 0.01)
-        kind = _pick(rng, {"smile": 0.38, "line": 0.18, "open": 0.26, "cat": 0.08, "sad": 0.1})
+        self._line([(x - 0.004, nose_y), (x + 0.006, nose_y + 0.014)], shade(self.skin, 0.6), 0.01)
+        kind = pick(rng, {"smile": 0.38, "line": 0.18, "open": 0.26, "cat": 0.08, "sad": 0.1})
         w = rng.uniform(0.03, 0.06)
         if kind == "open":
             h = rng.uniform(0.025, 0.055)
-            self._fill(_curve([(x - w, y), (x, y - 0.006), (x + w, y), (x, y + h)]), (170, 50, 60), line, 0.007)
-            self._fill(_ellipse(x, y + h * 0.55, w * 0.45, h * 0.22), (235, 120, 125))
+            self._fill(curve([(x - w, y), (x, y - 0.006), (x + w, y), (x, y + h)]), (170, 50, 60), line, 0.007)
+            self._fill(ellipse(x, y + h * 0.55, w * 0.45, h * 0.22), (235, 120, 125))
         elif kind == "cat":
             points = [(x - w, y), (x - w / 2, y + 0.016), (x, y), (x + w / 2, y + 0.016), (x + w, y)]
-            self._line(_curve(points, closed=False), line, 0.01)
+            self._line(curve(points, closed=False), line, 0.01)
         else:
             bend = {"smile": 0.022, "line": 0.0, "sad": -0.016}[kind]
-            self._line(_curve([(x - w, y), (x, y + bend), (x + w, y)], closed=False), line, 0.011)
+            self._line(curve([(x - w, y), (x, y + bend), (x + w, y)], closed=False), line, 0.011)
 
     def _glasses(self):
-        frame = _shade(self.accent, 0.5)
+        frame = shade(self.accent, 0.5)
         for side in (-1, 1):
-            rim = self._place(_ellipse(0.5 + side * 0.142 + self.turn, self.eyes_y + 0.01, 0.115, 0.1))
+            rim = self._place(ellipse(0.5 + side * 0.142 + self.turn, self.eyes_y + 0.01, 0.115, 0.1))
             self.canvas.line([*rim, *rim[:2]], fill=frame, width=max(1, round(0.012 * self.side)))
         self._line([(0.47 + self.turn, self.eyes_y), (0.53 + self.turn, self.eyes_y)], frame, 0.012)
 
     def _front_hair(self, style):
-        rng, w, line = self.rng, self.width, _shade(self.hair, 0.5)
+        rng, w, line = self.rng, self.width, shade(self.hair, 0.5)
         out = w + 0.045
         if style != "short" or rng.uniform() < 0.5:  # side locks
             low = rng.uniform(0.68, 0.98)
             for side in (-1, 1):
                 x = 0.5 + side * out
                 lock = [(x - side * 0.02, 0.3), (x + side * 0.025, 0.5), (x - side * 0.005, low), (x - side * 0.075, 0.52)]
-                self._fill(_curve(lock), self.hair, line)
+                self._fill(curve(lock), self.hair, line)
         strands = rng.randint(4, 8)
         part = rng.uniform(0.25, 0.75)  # where the hair parts, from one side to the other
         low, depth = self.eyes_y - rng.uniform(0.05, 0.11), rng.uniform(0.05, 0.13)
@@ -271,104 +262,39 @@ class _Face:
             (out, 0.5),
         ]
         crown = [(0.5 + x, y) for x, y in crown]
-        crown = _spikes(crown, rng) if style == "spiky" else _curve(crown, closed=False)
+        crown = spikes(crown, rng) if style == "spiky" else curve(crown, closed=False)
         fringe = [*crown, *edge[::-1]]
-        self._fill([(x, y + 0.022) for x, y in [*edge[1:-1], (0.5, 0.3)]], _shade(self.skin, 0.8))  # its shadow
+        self._fill([(x, y + 0.022) for x, y in [*edge[1:-1], (0.5, 0.3)]], shade(self.skin, 0.8))  # its shadow
         self._fill(fringe, self.hair, line)
-        shine = _mix(self.hair, WHITE, rng.uniform(0.2, 0.5))
+        shine = mix(self.hair, WHITE, rng.uniform(0.2, 0.5))
         y, reach = rng.uniform(0.25, 0.3), out * rng.uniform(0.5, 0.8)
         xs = np.linspace(-reach, reach, 9)
         band = [(0.5 + x, y - 0.035 + 0.9 * x * x + 0.02 * (i % 2)) for i, x in enumerate(xs)]
         self._line(band, shine, rng.uniform(0.012, 0.03))
         for root in edge[2:-2:2]:  # strands
-            self._line([root, ((root[0] * 2 + 0.5) / 3, root[1] - 0.11)], _shade(self.hair, 0.72), 0.007)
+            self._line([root, ((root[0] * 2 + 0.5) / 3, root[1] - 0.11)], shade(self.hair, 0.72), 0.007)
 
     def _accessory(self):
         rng, side = self.rng, 1 if self.rng.uniform() < 0.5 else -1
-        x, y, line = 0.5 + side * self.width * 0.85, 0.27, _shade(self.accent, 0.5)
-        kind = _pick(rng, {"none": 0.45, "ribbon": 0.15, "clip": 0.14, "flower": 0.1, "band": 0.1, "headphones": 0.06})
+        x, y, line = 0.5 + side * self.width * 0.85, 0.27, shade(self.accent, 0.5)
+        kind = pick(rng, {"none": 0.45, "ribbon": 0.15, "clip": 0.14, "flower": 0.1, "band": 0.1, "headphones": 0.06})
         if kind == "ribbon":
             for wing in (-1, 1):
                 self._fill([(x, y), (x + wing * 0.12, y - 0.075), (x + wing * 0.11, y + 0.06)], self.accent, line)
-            self._fill(_ellipse(x, y, 0.027, 0.03), _shade(self.accent, 0.8), line)
+            self._fill(ellipse(x, y, 0.027, 0.03), shade(self.accent, 0.8), line)
         elif kind == "clip":
             for tilt in (-0.05, 0.05):
                 self._line([(x - 0.045, y + 0.06 + tilt), (x + 0.045, y + 0.06 - tilt)], self.accent, 0.022)
         elif kind == "flower":
             for angle in np.arange(5) * 2 * np.pi / 5:
                 self._fill(
-                    _ellipse(x + 0.042 * np.cos(angle), y + 0.042 * np.sin(angle), 0.036, 0.036), self.accent, line, 0.004
+                    ellipse(x + 0.042 * np.cos(angle), y + 0.042 * np.sin(angle), 0.036, 0.036), self.accent, line, 0.004
                 )
-            self._fill(_ellipse(x, y, 0.026, 0.026), (255, 225, 110))
+            self._fill(ellipse(x, y, 0.026, 0.026), (255, 225, 110))
         elif kind in ("band", "headphones"):
             out = self.width + 0.05
             arc = [(-out, 0.42), (-out * 0.72, 0.2), (0, 0.125), (out * 0.72, 0.2), (out, 0.42)]
-            self._line(_curve([(0.5 + px, py) for px, py in arc], closed=False), self.accent, 0.035)
+            self._line(curve([(0.5 + px, py) for px, py in arc], closed=False), self.accent, 0.035)
             if kind == "headphones":
                 for ear in (-1, 1):
-                    self._fill(_ellipse(0.5 + ear * (out + 0.01), 0.55, 0.06, 0.11), self.accent, line)
-
-
-def _pick(rng, shares):
-    """A key of the dictionary, drawn with its share as the probability."""
-    draw = rng.uniform() * sum(shares.values())
-    for name, share in shares.items():
-        draw -= share
-        if draw < 0:
-            return name
-    return name
-
-
-def _hair_color(rng):
-    """Natural colours half of the time, else any hue."""
-    if rng.uniform() < 0.5:
-        natural = [
-            (0.08, 0.35, 0.95),
-            (0.06, 0.6, 0.55),
-            (0.05, 0.5, 0.3),
-            (0.65, 0.25, 0.22),
-            (0.03, 0.7, 0.65),
-            (0.6, 0.06, 0.88),
-        ]
-        h, s, v = natural[rng.randint(len(natural))]
-        return _hsv(h + rng.normal(0, 0.01), s * rng.uniform(0.8, 1.2), v * rng.uniform(0.85, 1.1))
-    return _hsv(rng.uniform(), rng.uniform(0.25, 0.75), rng.uniform(0.5, 0.98))
-
-
-def _hsv(h, s, v):
-    return tuple(round(255 * c) for c in colorsys.hsv_to_rgb(h % 1, min(s, 1), min(v, 1)))
-
-
-def _mix(a, b, share):
-    return (int(a[0] + (b[0] - a[0]) * share), int(a[1] + (b[1] - a[1]) * share), int(a[2] + (b[2] - a[2]) * share))
-
-
-def _shade(color, share):
-    return _mix((35, 15, 50), color, share)
-
-
-def _mirror(half):
-    """The whole outline, centred at 0.5, of its right half given as (distance from the middle, y) from top to bottom."""
-    right = [(0.5 + x, y) for x, y in half]
-    return right + [(0.5 - x, y) for x, y in reversed(half) if x]
-
-
-def _ellipse(x, y, rx, ry):
-    return CIRCLE * (rx, ry) + (x, y)
-
-
-def _curve(points, closed=True):
-    """A Catmull-Rom spline through the points."""
-    points = list(points)
-    ends = (points[-1:], points[:2]) if closed else (points[:1], points[-1:])
-    control = np.array(ends[0] + points + ends[1])
-    windows = np.arange(len(control) - 3)[:, None] + np.arange(4)
-    spline = (SPLINE @ control[windows]).reshape(-1, 2)
-    return spline if closed else np.concatenate([spline, control[-1:]])
-
-
-def _spikes(points, rng):
-    smooth = _curve(points, closed=False)[::2]
-    outward = smooth - (0.5, 0.5)
-    outward /= np.linalg.norm(outward, axis=1, keepdims=True)
-    return smooth + outward * (np.arange(len(smooth)) % 2)[:, None] * rng.uniform(0.04, 0.09, (len(smooth), 1))
+                    self._fill(ellipse(0.5 + ear * (out + 0.01), 0.55, 0.06, 0.11), self.accent, line)

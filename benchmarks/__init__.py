@@ -1,0 +1,1 @@
+"""Measurements, each a script that compares in one run and prints ratios."""

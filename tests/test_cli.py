@@ -1,0 +1,123 @@
+"""The command line as a user meets it: real processes where the process matters, click's runner elsewhere."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import ROOT, TINY
+
+OPTIONS = [word for text in TINY for word in ("--set", text)]
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Calls `python cli.py …` in an empty folder; returns the exit code, what was printed, and the errors."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
+
+    def call(*arguments):
+        command = [sys.executable, ROOT / "cli.py", *arguments]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert "Traceback" not in done.stderr
+        return done.returncode, done.stdout, done.stderr
+
+    return call
+
+
+def test_from_training_to_faces(run, tmp_path):
+    code, out, err = run("fit", "--steps", "30", "--sample-every", "10", *OPTIONS)
+    assert (code, err) == (0, "")
+    assert "draws itself" in out and "batch_size=4" in out
+    for word in ("20,000 faces", "32x32, 4 per step", "trainable parameters", "CPU", "30 steps will take about", "Done"):
+        assert word in out
+    code, out, err = run("gif", "--fps", "5", "--max-size", "100", "--output", "a.gif")
+    assert (code, err) == (0, "") and "4 pictures of run drawn-faces-default" in out
+    with Image.open(tmp_path / "a.gif") as gif:
+        assert gif.n_frames == 4 and gif.width == 100
+    code, out, err = run("generate", "--seeds", "3,5", "--output", "two")
+    assert (code, err) == (0, "")
+    code, out, err = run("generate", "--seeds", "0-63")
+    assert (code, err) == (0, "")
+    with Image.open(tmp_path / "faces.png") as grid, Image.open(tmp_path / "two" / "face-000005.png") as face:
+        grid, face = np.asarray(grid), np.asarray(face)
+    assert face.shape == (32, 32, 3)
+    assert np.abs(grid[2:34, 172:204].astype(int) - face).max() <= 1  # seed 5 is the sixth of the first row
+
+
+def test_help_and_recipes_are_quick_and_leave_tensorflow_alone(run):
+    for arguments in (["--help"], ["recipes"], ["fit", "--help"]):
+        seconds = []
+        for _ in range(3):
+            since = time.perf_counter()
+            code = run(*arguments)[0]
+            seconds.append(time.perf_counter() - since)
+            assert code == 0
+        assert min(seconds) < 0.5
+    imported = (
+        "import sys, ganime, ganime.cli, ganime.runs, ganime.recipes, ganime.pictures, ganime.animation, ganime.latents\n"
+    )
+    check = "assert not {'tensorflow', 'keras', 'matplotlib', 'imageio'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", imported + check], cwd=ROOT, check=True)
+
+
+def test_every_recipe_is_shown(run):
+    out = run("recipes")[1]
+    for word in ("zero-to-gans", "1024,512,256,128", "label_noise", "0.2"):
+        assert word in out
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["fit", "--recipe", "none"], "there is no recipe 'none'"),
+        (["fit", "--set", "batch_size=0"], "batch_size: 0 is not 1 or more"),
+        (["fit", "--data", "nowhere"], "nowhere is not a folder"),
+        (["fit", "--data", "."], "no usable picture: looked at 0 files"),
+        (["fit", "--steps", "0"], "--steps"),
+        (["gif"], "there is no run in"),
+        (["gif", "--run", "x"], "there is no run x"),
+        (["generate", "--seeds", "5-2"], "seeds '5-2'"),
+        (["generate", "--model", "x.keras"], "x.keras does not exist"),
+        (["generate", "--run", "a", "--model", "b"], "exclude each other"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_exit_code_2(run, arguments, message):
+    code, _, err = run(*arguments)
+    assert code == 2
+    assert message in err.splitlines()[-1]
+
+
+def test_what_is_no_generator_is_refused(run, tmp_path):
+    (tmp_path / "x.keras").write_text("x")
+    code, _, err = run("generate", "--model", "x.keras")
+    assert code == 2 and "cannot be loaded as a Keras model" in err
+    assert not (tmp_path / "faces.png").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_training_saves_and_says_how_to_continue(tmp_path, number):
+    command = [sys.executable, ROOT / "cli.py", "fit", "--run", "here", "--steps", "100000", "--save-every", "100000", *OPTIONS]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    history = tmp_path / "checkpoints" / "here" / "history.csv"
+    while process.poll() is None and not (history.exists() and len(history.read_text().splitlines()) > 3):
+        time.sleep(0.05)
+    process.send_signal(number)
+    error = process.communicate(timeout=60)[1]
+    assert process.returncode == 130, error
+    assert "Saved. Continue with: python" in error and "--steps 100000" in error
+    folder = history.parent
+    assert (folder / "state" / "gan.weights.h5").exists() and (folder / "progress.gif").exists()
+
+
+def test_the_console_script_is_the_same_program():
+    from importlib.metadata import entry_points
+
+    scripts = entry_points(group="console_scripts", name="ganime")
+    if not scripts:
+        pytest.skip("not installed")
+    assert [script.value for script in scripts] == ["ganime.cli:main"]
