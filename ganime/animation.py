@@ -66,7 +66,7 @@ def _write_gif(path, frames, size, fps):
         gif.write(b"\x21\xff\x0bNETSCAPE2.0\x03\x01\x00\x00\x00")  # loops for ever
         for frame, seconds in frames:
             buffer = io.BytesIO()
-            frame.quantize(256).save(buffer, "GIF", optimize=False, interlace=False)
+            frame.quantize(256, Image.Quantize.FASTOCTREE).save(buffer, "GIF", optimize=False, interlace=False)
             encoded = buffer.getvalue()
             depth = encoded[10] & 7  # the color table has 2 ** (depth + 1) entries and follows the header of 13 bytes
             start = 13 + 3 * 2 ** (depth + 1)

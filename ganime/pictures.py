@@ -58,7 +58,7 @@ def save_plots(history: dict[str, np.ndarray], folder: Path) -> None:
         axes = figure.subplots()
         for column in columns:
             axes.plot(_thin(history["step"]), _thin(history[column]), label=column.replace("_", " "), linewidth=1)
-        axes.set(xlabel="step", ylabel=name.removesuffix("s"), ylim=(0, 1) if name == "scores" else None)
+        axes.set(xlabel="step", ylabel="loss" if name == "losses" else "mean sigmoid", ylim=(0, 1) if name == "scores" else None)
         axes.grid(alpha=0.3)
         axes.legend()
         with atomic_write(Path(folder) / f"{name}.png") as part:
