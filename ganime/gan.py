@@ -125,8 +125,11 @@ class GAN(keras.Model):
                 new_fakes = self._generate(real, seeds[7])
             return self._update_generator(new_tape, new_fakes, seeds[5:7])
 
+        def hold():
+            return tf.identity(self.last_g_loss.value)
+
         free = self._generator_is_free(logs["d_accuracy"])
-        logs["g_loss"] = update_generator() if free is None else tf.cond(free, update_generator, lambda: +self.last_g_loss)
+        logs["g_loss"] = update_generator() if free is None else tf.cond(free, update_generator, hold)
         self.last_g_loss.assign(logs["g_loss"])
         self._update_average(tf.shape(real)[0])
         self.step.assign_add(1)

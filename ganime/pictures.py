@@ -53,12 +53,13 @@ def save_plots(history: dict[str, np.ndarray], folder: Path) -> None:
     """
     from matplotlib.figure import Figure
 
-    for name, columns in {"losses": ("d_loss", "g_loss"), "scores": ("real_score", "fake_score")}.items():
+    plots = {"losses": ("loss", ("d_loss", "g_loss")), "scores": ("mean sigmoid", ("real_score", "fake_score"))}
+    for name, (meaning, columns) in plots.items():
         figure = Figure(figsize=(8, 4.5), dpi=100, layout="constrained")
         axes = figure.subplots()
         for column in columns:
             axes.plot(_thin(history["step"]), _thin(history[column]), label=column.replace("_", " "), linewidth=1)
-        axes.set(xlabel="step", ylabel="loss" if name == "losses" else "mean sigmoid", ylim=(0, 1) if name == "scores" else None)
+        axes.set(xlabel="step", ylabel=meaning, ylim=(0, 1) if name == "scores" else None)
         axes.grid(alpha=0.3)
         axes.legend()
         with atomic_write(Path(folder) / f"{name}.png") as part:

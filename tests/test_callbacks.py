@@ -16,7 +16,9 @@ from ganime.training import build_gan
 
 @pytest.fixture
 def gan(tiny):
-    return build_gan(tiny)
+    gan = build_gan(tiny)
+    gan.run_eagerly = True
+    return gan
 
 
 @pytest.fixture

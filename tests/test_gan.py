@@ -12,8 +12,8 @@ def make_gan(ema_half_life=20, norm="none", **settings):
     generator = ganime.build_generator(32, latent_size=6, widths=(8, 8, 8))
     discriminator = ganime.build_discriminator(32, widths=(4, 8, 8), norm=norm, bias=True)
     gan = ganime.GAN(generator, discriminator, ema_half_life=ema_half_life, seed=3)
-    settings = {"g_optimizer": keras.optimizers.SGD(0.1), "d_optimizer": keras.optimizers.SGD(0.1), **settings}
-    gan.compile(**settings)
+    descent = {"g_optimizer": keras.optimizers.SGD(0.1), "d_optimizer": keras.optimizers.SGD(0.1), "run_eagerly": True}
+    gan.compile(**{**descent, **settings})
     return gan
 
 
