@@ -1,28 +1,28 @@
 """What `fit` costs over its bare training step: pipeline, callbacks, history, grids and saved states included.
 
-Segments of both alternate within one training, so a slow moment of the machine meets both. Run from the project's root:
+Both alternate within one training, a few steps each, so that a slow moment of the machine meets both. From the project's root:
 
     python -m benchmarks.fit_overhead --data FOLDER
 """
 
-import statistics
 import tempfile
 import time
 from pathlib import Path
 
 import click
 import keras
+import numpy as np
 import tensorflow as tf
 
 import ganime
 
 
-class BareSegments(keras.callbacks.Callback):
-    """After every segment of `fit`, time as many bare steps on one batch that lies in memory.
+class BareSteps(keras.callbacks.Callback):
+    """After every few steps of `fit`, time as many bare steps on one batch that lies in memory.
 
     Args:
         batch: The batch, uint8.
-        length: Steps in a segment.
+        length: How many steps.
     """
 
     def __init__(self, batch, length):
@@ -32,22 +32,19 @@ class BareSegments(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self.train_step = tf.function(self.model.train_step)
-        self.train_step(self.batch)
         self.done = 0
 
     def on_train_batch_end(self, batch, logs=None):
         self.done += 1
         if self.done % self.length:
             return
-        if self.done > self.length:  # the first segment includes tracing
-            self.fit_seconds.append(time.perf_counter() - self.since)
-        step = int(self.model.step.numpy())
-        since = time.perf_counter()
+        step, now = int(self.model.step.numpy()), time.perf_counter()
         for _ in range(self.length):
-            logs = self.train_step(self.batch)
-        float(logs["g_loss"])
-        if self.done > self.length:
-            self.bare_seconds.append(time.perf_counter() - since)
+            bare = self.train_step(self.batch)
+        float(bare["g_loss"])
+        if self.done > self.length:  # the first steps of both include tracing
+            self.fit_seconds.append(now - self.since)
+            self.bare_seconds.append(time.perf_counter() - now)
         self.model.step.assign(step)  # so that grids and states come when they are due
         self.since = time.perf_counter()
 
@@ -55,24 +52,23 @@ class BareSegments(keras.callbacks.Callback):
 @click.command()
 @click.option("--data", required=True, help="Folder of pictures.")
 @click.option("--recipe", default="default", show_default=True)
-@click.option("--segments", default=5, show_default=True)
-@click.option("--length", default=60, show_default=True, help="Steps in a segment; each ends with a grid.")
-def main(data, recipe, segments, length):
-    """Print the ratio of `fit` to the bare step, segment by segment; the last one saves the state."""
+@click.option("--steps", default=300, show_default=True, help="Steps of each; with a grid after every 100, a state at the end.")
+@click.option("--length", default=10, show_default=True, help="Steps between changes from one to the other.")
+def main(data, recipe, steps, length):
+    """Print the time of a step under `fit` as a multiple of the bare step's."""
     recipe = ganime.get_recipe(recipe)
     pictures = ganime.PictureFolder(data)
     batch = next(iter(ganime.make_dataset(pictures, recipe.image_size, recipe.batch_size)))
-    timer = BareSegments(batch, length)
-    steps = (segments + 1) * length
+    timer = BareSteps(batch, length)
+    steps += length
     with tempfile.TemporaryDirectory() as folder:
         run = ganime.Run(Path(folder) / "run")
-        ganime.fit(run, recipe, pictures, steps, sample_every=length, save_every=steps, callbacks=(timer,))
-    ratios = [fit / bare for fit, bare in zip(timer.fit_seconds, timer.bare_seconds, strict=True)]
-    click.echo("segment  bare ms/step  fit ms/step  fit/bare")
-    for i, (fit, bare, ratio) in enumerate(zip(timer.fit_seconds, timer.bare_seconds, ratios, strict=True)):
-        click.echo(f"{i:7}  {bare / length * 1000:12.1f}  {fit / length * 1000:11.1f}  {ratio:8.3f}")
-    total = sum(timer.fit_seconds) / sum(timer.bare_seconds)
-    click.echo(f"all      {'':12}  {'':11}  {total:8.3f}  (median {statistics.median(ratios):.3f})")
+        ganime.fit(run, recipe, pictures, steps, sample_every=100, save_every=steps - length, callbacks=(timer,))
+    fit, bare = np.array(timer.fit_seconds) / length, np.array(timer.bare_seconds) / length
+    ratio = fit.sum() / bare.sum()
+    error = np.std(fit - ratio * bare, ddof=1) / bare.mean() / len(bare) ** 0.5
+    click.echo(f"bare step {bare.mean() * 1000:.1f} ms, under fit {fit.mean() * 1000:.1f} ms")
+    click.echo(f"fit/bare {ratio:.3f} ± {error:.3f} (standard error over {len(bare)} pairs of {length} steps)")
 
 
 if __name__ == "__main__":

@@ -212,5 +212,13 @@ class StopOnSignal(keras.callbacks.Callback):
         signal.signal(number, self.before[number])
 
 
+class TensorBoard(keras.callbacks.TensorBoard):
+    """Keras' own, with the run's steps: Keras' counts from 0 again when a training is continued."""
+
+    def on_train_begin(self, logs=None):
+        super().on_train_begin(logs)
+        self._global_train_batch = _step(self.model)
+
+
 def _step(model):
     return int(model.step.numpy())

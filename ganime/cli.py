@@ -77,6 +77,7 @@ def fit(data, steps, run_name, recipe_name, overrides, seed, sample_every, save_
 
     with _quiet_start():
         from ganime import training
+        from ganime.callbacks import TensorBoard
         from ganime.progress import TerminalProgress
 
     title = {
@@ -88,9 +89,7 @@ def fit(data, steps, run_name, recipe_name, overrides, seed, sample_every, save_
     }
     callbacks = [TerminalProgress(title, steps, recipe.batch_size)]
     if tensorboard:
-        import keras
-
-        callbacks.append(keras.callbacks.TensorBoard(run.path / "tensorboard", update_freq=100))
+        callbacks.append(TensorBoard(run.path / "tensorboard", update_freq=100))
     try:
         gan = training.fit(run, recipe, pictures, steps, seed, sample_every, save_every, tuple(callbacks))
     except KeyboardInterrupt:
@@ -207,6 +206,7 @@ def recipes():
 def main():
     """Run the command line; every end has its exit code (see `_Group`)."""
     logging.basicConfig(format="%(message)s")
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever other programs of this user run on
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         cli.main(standalone_mode=False)

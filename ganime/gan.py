@@ -5,6 +5,10 @@ import tensorflow as tf
 
 from ganime import losses
 from ganime.augment import augment
+from ganime.errors import GanimeError
+
+if keras.backend.backend() != "tensorflow":
+    raise GanimeError(f"ganime trains with TensorFlow: set KERAS_BACKEND=tensorflow, not {keras.backend.backend()}")
 
 
 @keras.saving.register_keras_serializable(package="ganime")

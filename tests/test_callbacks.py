@@ -53,6 +53,16 @@ def test_all_work_in_somebody_elses_fit(gan, dataset, tmp_path):
     assert np.array_equal(generator(latents), gan.averaged_generator(latents))
 
 
+def test_tensorboard_counts_the_runs_steps(gan, dataset, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    for _ in range(2):
+        fit(gan, dataset, 3, cb.TensorBoard(tmp_path, update_freq=1))
+    events = EventAccumulator(str(tmp_path / "train"))
+    events.Reload()
+    assert [event.step for event in events.Tensors("batch_g_loss")] == [1, 2, 3, 4, 5, 6]
+
+
 def test_history_drops_the_rows_after_a_state(gan, dataset, tmp_path):
     history = cb.History(tmp_path / "history.csv", 4)
     fit(gan, dataset, 3, history)
