@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from ganime import __version__
 from ganime.errors import GanimeError, InputError
 
 
@@ -27,7 +28,7 @@ class _Group(click.Group):
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(package_name="ganime", message="%(prog)s %(version)s")
+@click.version_option(__version__, message="ganime %(version)s")
 def cli():
     """Train GANs on anime faces, watch them learn, and use what they learned.
 

@@ -27,11 +27,12 @@ class GAN(keras.Model):
         seed: Seed of everything random in training.
 
     Example:
-        >>> gan = GAN(ganime.build_generator(), ganime.build_discriminator())
+        >>> from ganime.networks import build_discriminator, build_generator
+        >>> gan = GAN(build_generator(32, widths=(8, 8, 8)), build_discriminator(32, widths=(8, 8, 8)))
         >>> gan.compile(label_noise=0.2)
-        >>> gan.fit(keras.random.uniform((8, 64, 64, 3), -1, 1), batch_size=4)  # doctest: +SKIP
+        >>> history = gan.fit(keras.random.uniform((8, 32, 32, 3), -1, 1), batch_size=4, verbose=0)
         >>> gan(keras.random.normal((1, 128))).shape
-        TensorShape([1, 64, 64, 3])
+        TensorShape([1, 32, 32, 3])
     """
 
     def __init__(self, generator, discriminator, ema_half_life=0, seed=0, **kwargs):

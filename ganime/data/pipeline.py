@@ -30,6 +30,7 @@ def make_dataset(
         A data set of uint8 [batch_size, image_size, image_size, 3].
 
     Example:
+        >>> from ganime.data.drawn import DrawnFaces
         >>> next(iter(make_dataset(DrawnFaces(), image_size=64, batch_size=8))).shape
         TensorShape([8, 64, 64, 3])
     """
