@@ -197,12 +197,19 @@ class StopOnSignal(keras.callbacks.Callback):
 
     received = None
 
-    def on_train_begin(self, logs=None):
+    def __init__(self):
+        super().__init__()
         self.before = {}
+
+    def on_train_begin(self, logs=None):
         if threading.current_thread() is threading.main_thread():
             self.before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def on_train_end(self, logs=None):
+        self.restore()
+
+    def restore(self):
+        """Give the signals back to whoever handled them before; Keras itself does not call back after an exception."""
         for number, handler in self.before.items():
             signal.signal(number, handler)
 

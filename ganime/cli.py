@@ -6,7 +6,7 @@ import shlex
 import signal
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import click
@@ -88,11 +88,11 @@ def fit(data, steps, run_name, recipe_name, overrides, seed, sample_every, save_
         "steps": f"{steps:,} ({steps * recipe.batch_size / len(pictures):.1f} times through the data)",
         "run": f"{run.path}: a grid each {sample_every:,} steps, the state each {save_every:,}",
     }
-    callbacks = [TerminalProgress(title, steps, recipe.batch_size)]
-    if tensorboard:
-        callbacks.append(TensorBoard(run.path / "tensorboard", update_freq=100))
+    progress = TerminalProgress(title, steps, recipe.batch_size)
+    extra = (TensorBoard(run.path / "tensorboard", update_freq=100),) if tensorboard else ()
     try:
-        gan = training.fit(run, recipe, pictures, steps, seed, sample_every, save_every, tuple(callbacks))
+        with closing(progress):
+            gan = training.fit(run, recipe, pictures, steps, seed, sample_every, save_every, (progress, *extra))
     except KeyboardInterrupt:
         if run.state_path.exists():
             click.echo(f"\nSaved. Continue with: {_this_command()}", err=True)

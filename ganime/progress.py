@@ -24,6 +24,15 @@ class TerminalProgress(keras.callbacks.Callback):
         super().__init__()
         self.title, self.steps, self.batch_size = title, steps, batch_size
         self.console = Console(highlight=False)
+        self.bar = Progress(
+            TextColumn("step"),
+            MofNCompleteColumn(),
+            BarColumn(bar_width=None),
+            TextColumn("{task.description}"),
+            console=self.console,
+            refresh_per_second=2,
+            disable=not self.console.is_terminal,
+        )
 
     def on_train_begin(self, logs=None):
         self.first = self.step = int(self.model.step.numpy())
@@ -38,17 +47,9 @@ class TerminalProgress(keras.callbacks.Callback):
             lines["continues"] = f"from step {self.first:,}"
         for name, value in lines.items():
             self.console.print(f"{name:>10}  {value}", markup=False, soft_wrap=True)
-        columns = [
-            TextColumn("step"),
-            MofNCompleteColumn(),
-            BarColumn(bar_width=None),
-            TextColumn("{task.description}"),
-        ]
-        self.bar = Progress(*columns, console=self.console, refresh_per_second=2)
         self.task = self.bar.add_task("starting", total=self.steps, completed=self.first)
         self.started = self.printed = time.monotonic()
-        if self.console.is_terminal:
-            self.bar.start()
+        self.bar.start()
 
     def on_train_batch_end(self, batch, logs=None):
         self.step = int(self.model.step.numpy())
@@ -68,6 +69,10 @@ class TerminalProgress(keras.callbacks.Callback):
             self.console.print(f"step {self.step:,}/{self.steps:,}  {text}", soft_wrap=True)
 
     def on_train_end(self, logs=None):
+        self.close()
+
+    def close(self):
+        """Leave the terminal as it was, after an error too."""
         self.bar.stop()
 
     def _networks(self):

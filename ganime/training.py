@@ -94,7 +94,6 @@ def fit(
         stop = cb.StopOnSignal()
         dataset = make_dataset(pictures, recipe.image_size, recipe.batch_size, first, steps, seed, recipe.flips)
         everything = [
-            stop,
             cb.StopOnNonFinite(),
             cb.History(run.history_path, recipe.batch_size),
             cb.SampleGrid(run.samples_path, sample_every),
@@ -102,11 +101,14 @@ def fit(
             cb.Plots(run.history_path, run.path, save_every),
             *callbacks,
             cb.ProgressGif(run.samples_path, run.gif_path),
+            stop,  # last, so that a first Ctrl-C does not end the others' saving
         ]
         try:
             gan.fit(dataset, shuffle=False, verbose=0, callbacks=everything)
         except tf.errors.OpError as error:
             raise _translate(error) from error
+        finally:
+            stop.restore()
         if stop.received:
             raise KeyboardInterrupt
         return gan
