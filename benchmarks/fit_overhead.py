@@ -9,12 +9,13 @@ import tempfile
 import time
 from pathlib import Path
 
+import ganime  # isort: skip  (before TensorFlow: it switches oneDNN on)
 import click
 import keras
 import numpy as np
 import tensorflow as tf
 
-import ganime
+from ganime.progress import TerminalProgress
 
 
 class BareSteps(keras.callbacks.Callback):
@@ -53,7 +54,7 @@ class BareSteps(keras.callbacks.Callback):
 @click.option("--data", required=True, help="Folder of pictures.")
 @click.option("--recipe", default="default", show_default=True)
 @click.option("--steps", default=300, show_default=True, help="Steps of each; with a grid after every 100, a state at the end.")
-@click.option("--length", default=10, show_default=True, help="Steps between changes from one to the other.")
+@click.option("--length", default=25, show_default=True, help="Steps between changes; at most two batches wait ready at each.")
 def main(data, recipe, steps, length):
     """Print the time of a step under `fit` as a multiple of the bare step's."""
     recipe = ganime.get_recipe(recipe)
@@ -63,7 +64,8 @@ def main(data, recipe, steps, length):
     steps += length
     with tempfile.TemporaryDirectory() as folder:
         run = ganime.Run(Path(folder) / "run")
-        ganime.fit(run, recipe, pictures, steps, sample_every=100, save_every=steps - length, callbacks=(timer,))
+        callbacks = (TerminalProgress({}, steps, recipe.batch_size), timer)
+        ganime.fit(run, recipe, pictures, steps, sample_every=100, save_every=steps - length, callbacks=callbacks)
     fit, bare = np.array(timer.fit_seconds) / length, np.array(timer.bare_seconds) / length
     ratio = fit.sum() / bare.sum()
     error = np.std(fit - ratio * bare, ddof=1) / bare.mean() / len(bare) ** 0.5

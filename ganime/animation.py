@@ -20,9 +20,9 @@ def save_animation(
     Args:
         path: A `.gif`, or an `.mp4` if imageio's ffmpeg plugin is installed.
         samples: Steps and picture files, in order.
-        fps: Pictures per second, above 0.
-        max_size: The longer side of a picture is scaled down to this many pixels.
-        hold: Seconds for which the last picture stays longer than the others.
+        fps: Pictures per second, 0.1 to 50.
+        max_size: The longer side in pixels, at most.
+        hold: Seconds for which the last picture stays longer than the others, up to 600.
 
     Raises:
         InputError: If the path ends in neither.
@@ -48,9 +48,9 @@ def _frame(step, path, max_size, size=None):
             image = image.convert("RGB")
     except OSError as error:
         raise GanimeError(f"{path}: {error}; delete it to make the animation without it") from error
-    image.thumbnail((max_size, max_size), Image.Resampling.LANCZOS)
-    strip = max(14, image.height // 24)
-    frame = Image.new("RGB", size or (image.width + image.width % 2, (image.height + strip + 1) // 2 * 2), "white")
+    strip = max(14, min(max_size, image.height) // 24)
+    image.thumbnail((max_size, max_size - strip - 2), Image.Resampling.LANCZOS)
+    frame = Image.new("RGB", size or (image.width // 2 * 2, (image.height + strip + 1) // 2 * 2), "white")
     frame.paste(image)
     ImageDraw.Draw(frame).text((4, frame.height - strip), f"step {step:,}", "black", ImageFont.load_default(strip * 0.75))
     return frame

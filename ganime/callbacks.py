@@ -1,6 +1,8 @@
 """What happens between steps. All are plain Keras callbacks that work with any `ganime.GAN` under `fit`."""
 
+import shutil
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -11,10 +13,10 @@ import tensorflow as tf
 
 from ganime import latents, pictures
 from ganime.animation import save_animation
-from ganime.errors import NonFiniteError
-from ganime.runs import SAMPLE, atomic_write, read_history
+from ganime.errors import GanimeError, NonFiniteError
+from ganime.runs import atomic_write, list_samples, read_history
 
-REMEDY = "try a lower --set g_learning_rate and d_learning_rate, or a larger --set batch_size"
+REMEDY = "the last saved state stays; in a new --run, try a lower --set g_learning_rate and d_learning_rate or larger batches"
 
 
 class SampleGrid(keras.callbacks.Callback):
@@ -32,7 +34,6 @@ class SampleGrid(keras.callbacks.Callback):
         self.folder, self.every, self.count, self.seed = Path(folder), every, count, seed
 
     def on_train_begin(self, logs=None):
-        self.latents = latents.from_seeds(range(self.seed, self.seed + self.count), self.model.latent_size)
         if _step(self.model) == 0:
             self.save(0)
 
@@ -45,7 +46,8 @@ class SampleGrid(keras.callbacks.Callback):
             self.save(step)
 
     def save(self, step):
-        images = self.model.averaged_generator(self.latents, training=False)
+        seeds = range(self.seed, self.seed + self.count)
+        images = self.model.averaged_generator(latents.from_seeds(seeds, self.model.latent_size), training=False)
         pictures.save_picture(self.folder / f"step-{step:06d}.png", pictures.make_grid(pictures.to_uint8(images)))
 
 
@@ -61,10 +63,9 @@ class History(keras.callbacks.Callback):
 
     def __init__(self, path, batch_size):
         super().__init__()
-        self.path, self.batch_size = Path(path), batch_size
+        self.path, self.batch_size, self.file = Path(path), batch_size, None
 
     def on_train_begin(self, logs=None):
-        self.file = None
         before = read_history(self.path)
         kept = before["step"] <= _step(self.model) if before else np.array([])
         if kept.any():
@@ -91,8 +92,13 @@ class History(keras.callbacks.Callback):
         self.file.write(",".join([str(_step(self.model)), times, *map(repr, values.values())]) + "\n")
 
     def on_train_end(self, logs=None):
+        self.close()
+
+    def close(self):
+        """Close the file; after an exception Keras does not call `on_train_end`."""
         if self.file:
             self.file.close()
+            self.file = None
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -107,6 +113,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     Raises:
         NonFiniteError: From `fit`, if a weight is not finite when it should be saved.
+        GanimeError: From `fit`, if there is not enough room on the disk.
     """
 
     def __init__(self, state_path, generator_path, every=500):
@@ -129,11 +136,26 @@ class Checkpoint(keras.callbacks.Callback):
         for variable in self.model.variables:
             if not tf.reduce_all(tf.math.is_finite(tf.cast(variable.value, tf.float32))):
                 raise NonFiniteError(f"step {step}: weight {variable.path} is not finite; {REMEDY}")
-        with atomic_write(self.state_path) as part:
-            self.model.save_weights(part)
+        self._check_room()
+        # The generator first: once the state says that a step is done, nothing that belongs to it may be missing.
         with atomic_write(self.generator_path) as part:
             self.model.averaged_generator.save(part)
+        with atomic_write(self.state_path) as part:
+            self.model.save_weights(part)
         self.saved_step = step
+
+    def _check_room(self):
+        """A full disk would not only fail the writing: HDF5 ends the process with a segmentation fault."""
+        model, folder = self.model, self.state_path.parent
+        folder.mkdir(parents=True, exist_ok=True)
+        variables = (*model.variables, *model.g_optimizer.variables, *model.d_optimizer.variables)
+        needed = 1.3 * sum(4 * int(np.prod(variable.shape)) for variable in variables) + 1e6
+        free = shutil.disk_usage(folder).free
+        if free < needed:
+            raise GanimeError(
+                f"no room to save step {_step(model):,}: {needed / 1e6:,.0f} MB needed, {free / 1e6:,.0f} MB free in {folder}; "
+                "the last saved state stays"
+            )
 
 
 class Plots(keras.callbacks.Callback):
@@ -161,18 +183,18 @@ class ProgressGif(keras.callbacks.Callback):
     Args:
         folder: Where `SampleGrid` writes.
         path: The `.gif`.
-        most: The GIF shows at most so many grids, evenly chosen, so that it stays small enough to share.
+        most: The GIF shows at most so many grids, evenly chosen.
+        max_size: Its longer side in pixels, at most.
     """
 
-    def __init__(self, folder, path, most=100):
+    def __init__(self, folder, path, most=100, max_size=400):
         super().__init__()
-        self.folder, self.path, self.most = Path(folder), Path(path), most
+        self.folder, self.path, self.most, self.max_size = Path(folder), Path(path), most, max_size
 
     def on_train_end(self, logs=None):
-        samples = sorted((int(SAMPLE.fullmatch(path.name)[1]), path) for path in self.folder.glob("step-*.png"))
-        chosen = np.unique(np.linspace(0, len(samples) - 1, self.most).round().astype(int))
-        if samples:
-            save_animation(self.path, [samples[i] for i in chosen])
+        if samples := list_samples(self.folder):
+            chosen = np.unique(np.linspace(0, len(samples) - 1, self.most).round().astype(int))
+            save_animation(self.path, [samples[i] for i in chosen], max_size=self.max_size)
 
 
 class StopOnNonFinite(keras.callbacks.Callback):
@@ -202,13 +224,14 @@ class StopOnSignal(keras.callbacks.Callback):
         self.before = {}
 
     def on_train_begin(self, logs=None):
+        self.received = None
         if threading.current_thread() is threading.main_thread():
             self.before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def on_train_end(self, logs=None):
-        self.restore()
+        self.close()
 
-    def restore(self):
+    def close(self):
         """Give the signals back to whoever handled them before; Keras itself does not call back after an exception."""
         for number, handler in self.before.items():
             signal.signal(number, handler)
@@ -217,6 +240,7 @@ class StopOnSignal(keras.callbacks.Callback):
         self.received = number
         self.model.stop_training = True
         signal.signal(number, self.before[number])
+        sys.stderr.write("\nStopping after this step, then saving; once more to leave without saving.\n")
 
 
 class TensorBoard(keras.callbacks.TensorBoard):

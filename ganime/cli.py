@@ -68,6 +68,8 @@ def fit(data, steps, run_name, recipe_name, overrides, seed, sample_every, save_
     from ganime.recipes import get_recipe
     from ganime.runs import Run
 
+    if strict and not data:
+        raise InputError("--strict is for pictures from --data")
     recipe = get_recipe(recipe_name).override(*overrides)
     pictures = PictureFolder(data, strict) if data else DrawnFaces()
     if not data:
@@ -93,12 +95,12 @@ def fit(data, steps, run_name, recipe_name, overrides, seed, sample_every, save_
     try:
         with closing(progress):
             gan = training.fit(run, recipe, pictures, steps, seed, sample_every, save_every, (progress, *extra))
-    except KeyboardInterrupt:
-        if run.state_path.exists():
-            click.echo(f"\nSaved. Continue with: {_this_command()}", err=True)
+    except KeyboardInterrupt as interrupt:
+        state = "the last saved state stays" if run.state_path.exists() else "nothing was saved yet"
+        click.echo(f"{interrupt or f'Not saved; {state}.'} Continue with: {_this_command()}", err=True)
         raise
-    if int(gan.step) > steps:
-        click.echo(f"Run {run.name} is at step {int(gan.step):,} already; a larger --steps extends it.")
+    if (reached := int(gan.step.numpy())) > steps:
+        click.echo(f"Run {run.name} is at step {reached:,} already; a larger --steps extends it.")
     if unreadable := len(pictures.unreadable):
         click.echo(f"{unreadable:,} unreadable files were passed over.")
     click.echo(f"Done. Look at {run.gif_path} and {run.samples_path}; {run.generator_path} is ready to use.")
@@ -109,11 +111,11 @@ def fit(data, steps, run_name, recipe_name, overrides, seed, sample_every, save_
 @click.option(
     "--output", type=click.Path(path_type=Path), metavar="FILE", help="A .gif or .mp4.  [default: the run's progress.gif]"
 )
+@click.option("--fps", default=10.0, show_default=True, type=click.FloatRange(0.1, 50), help="Pictures per second.")
+@click.option("--max-size", default=800, show_default=True, type=click.IntRange(64), help="Longer side in pixels, at most.")
 @click.option(
-    "--fps", default=10.0, show_default=True, type=click.FloatRange(0, 50, min_open=True), help="Pictures per second."
+    "--hold", default=2.0, show_default=True, type=click.FloatRange(0, 600), help="Seconds that the last picture stays."
 )
-@click.option("--max-size", default=800, show_default=True, type=click.IntRange(16), help="Longer side in pixels, at most.")
-@click.option("--hold", default=2.0, show_default=True, type=click.FloatRange(0), help="Seconds that the last picture stays.")
 def gif(run_name, output, fps, max_size, hold):
     """Make an animation of a run's sample grids.
 
@@ -139,7 +141,10 @@ def gif(run_name, output, fps, max_size, hold):
 @click.option("--seeds", default="0-63", show_default=True, help="Which faces, as in 0,1,4-6.")
 @click.option("--truncation", default=1.0, show_default=True, type=click.FloatRange(0, 1), help="Less: more typical faces.")
 @click.option(
-    "--output", type=click.Path(path_type=Path), metavar="PATH", help="A .png for a grid, else a folder.  [default: faces.png]"
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="A .png, .jpg or .webp for a grid, else a folder.  [default: faces.png]",
 )
 def generate(run_name, model, seeds, truncation, output):
     """Make faces with a trained generator: one grid, or single files in a folder.
@@ -159,6 +164,7 @@ def generate(run_name, model, seeds, truncation, output):
         raise InputError("--run and --model exclude each other")
     chosen = latents.parse_seeds(seeds)
     output = output or Path("faces.png")
+    single = output.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp")
     if model is None:
         run = Run(run_name) if run_name else latest_run()
         run.read_config()
@@ -169,12 +175,12 @@ def generate(run_name, model, seeds, truncation, output):
     with _quiet_start():
         from ganime.sampling import load_generator, sample
 
-    images = sample(load_generator(model), chosen, truncation)
-    if output.suffix:
-        pictures.save_picture(output, pictures.make_grid(images))
+    generator = load_generator(model)
+    if single:
+        for seed in chosen:
+            pictures.save_picture(output / f"face-{seed:06d}.png", sample(generator, [seed], truncation)[0])
     else:
-        for seed, image in zip(chosen, images, strict=True):
-            pictures.save_picture(output / f"face-{seed:06d}.png", image)
+        pictures.save_picture(output, pictures.make_grid(sample(generator, chosen, truncation)))
     click.echo(f"{output}: {len(chosen):,} faces of {model}")
 
 
@@ -182,7 +188,12 @@ def generate(run_name, model, seeds, truncation, output):
 def recipes():
     """Show all recipes side by side.
 
-    Any field can be changed with `fit --set FIELD=VALUE`.
+    Any field can be changed with `fit --set FIELD=VALUE`. The table is 170 columns wide.
+
+    \b
+    Examples:
+      python cli.py recipes
+      python cli.py recipes | less -S
     """
     from dataclasses import fields
 
@@ -242,8 +253,8 @@ def _quiet_start():
 
 
 def _this_command():
-    program = f"python {sys.argv[0]}" if sys.argv[0].endswith(".py") else Path(sys.argv[0]).name
-    return f"{program} {shlex.join(sys.argv[1:])}"
+    program = [sys.executable, sys.argv[0]] if sys.argv[0].endswith(".py") else [Path(sys.argv[0]).name]
+    return shlex.join([*program, *sys.argv[1:]])
 
 
 def _show_value(value):
@@ -258,4 +269,4 @@ def _require_tensorboard():
     try:
         import tensorboard  # noqa: F401
     except ImportError:
-        raise GanimeError('--tensorboard needs TensorBoard: pip install "ganime[tensorboard]"') from None
+        raise GanimeError("--tensorboard needs TensorBoard: pip install tensorboard") from None

@@ -4,8 +4,8 @@ import keras
 import tensorflow as tf
 
 from ganime import losses
-from ganime.augment import augment
-from ganime.errors import GanimeError
+from ganime.augment import POLICIES, augment
+from ganime.errors import GanimeError, InputError
 
 if keras.backend.backend() != "tensorflow":
     raise GanimeError(f"ganime trains with TensorFlow: set KERAS_BACKEND=tensorflow, not {keras.backend.backend()}")
@@ -91,7 +91,16 @@ class GAN(keras.Model):
             hold_below: Hold the generator still in steps where the discriminator's accuracy (mean of the shares of real and
                 of generated pictures that it tells right) is below this threshold.
             jit_compile, **kwargs: As in `keras.Model.compile`.
+
+        Raises:
+            InputError: If an augmentation is unknown, an interval is below 1, or real labels could fall below 0.
         """
+        if isinstance(augmentations, str) or not set(augmentations) <= POLICIES.keys():
+            raise InputError(f"augmentations {augmentations!r} is not a list of names out of {', '.join(POLICIES)}")
+        if min(r1_interval, d_updates) < 1:
+            raise InputError("r1_interval and d_updates are 1 or more")
+        if label_noise + label_smoothing > 1:
+            raise InputError("label_noise and label_smoothing are more than 1 together: real labels would fall below 0")
         super().compile(optimizer=None, jit_compile=jit_compile, **kwargs)
         arguments = locals()
         self.settings = {name: arguments[name] for name in self.SETTINGS}
@@ -241,6 +250,8 @@ class GAN(keras.Model):
         return cls(**{**config, **networks})
 
     def get_compile_config(self):
+        if not self.compiled:
+            return None
         optimizers = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in ("g_optimizer", "d_optimizer")}
         return {**optimizers, **self.settings, **self._execution}
 

@@ -31,7 +31,7 @@ def parse_seeds(text: str) -> list[int]:
     """Read seeds as in `0,1,4-6` (that is 0, 1, 4, 5 and 6).
 
     Raises:
-        InputError: If the text is not of this form, or a seed is not below 2**32.
+        InputError: If the text is not of this form, a seed is not below 2**32, or there are more than a million.
     """
     seeds = []
     for part in text.split(","):
@@ -41,5 +41,7 @@ def parse_seeds(text: str) -> list[int]:
         bounds = int(first), int(last or first)
         if not bounds[0] <= bounds[1] < 2**32:
             raise InputError(f"seeds {part.strip()!r}: the last may not be below the first, nor 2**32 or more")
+        if bounds[1] - bounds[0] + len(seeds) >= 1_000_000:
+            raise InputError(f"seeds {text!r} are more than a million")
         seeds.extend(range(bounds[0], bounds[1] + 1))
     return seeds

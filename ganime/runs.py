@@ -59,7 +59,7 @@ class Run:
         """Write the configuration of a new run, or compare it with the existing run's.
 
         Args:
-            config: What identifies the training, of JSON's types. Its `versions` are noted but not compared.
+            config: What identifies the training, of JSON's types. `versions` and the data's `name` are not compared.
 
         Raises:
             InputError: If the run exists with another configuration; the message names what differs.
@@ -74,7 +74,7 @@ class Run:
         differing = [
             f"{key} (was {before.get(key)}, is {now.get(key)})"
             for key in {**before, **now}
-            if before.get(key) != now.get(key) and not key.startswith("versions.")
+            if before.get(key) != now.get(key) and key != "data.name" and not key.startswith("versions.")
         ]
         if differing:
             raise InputError(
@@ -97,8 +97,7 @@ class Run:
 
     def samples(self) -> list[tuple[int, Path]]:
         """Steps and paths of the sample grids, in the order of their steps."""
-        found = [(SAMPLE.fullmatch(path.name), path) for path in self.samples_path.glob("step-*.png")]
-        return sorted((int(match[1]), path) for match, path in found if match)
+        return list_samples(self.samples_path)
 
 
 def latest_run() -> Run:
@@ -107,10 +106,20 @@ def latest_run() -> Run:
     Raises:
         InputError: If there is none.
     """
-    found = [path.parent for path in ROOT.glob("*/config.json")]
+    found = [Run(path.parent.name) for path in ROOT.glob("*/config.json")]
     if not found:
         raise InputError(f"there is no run in {ROOT.resolve()}; train one with `fit`")
-    return Run(max(found, key=lambda path: max(p.stat().st_mtime_ns for p in (path, *path.glob("*.csv")))).name)
+
+    def last_trained(run):
+        return (run.history_path if run.history_path.exists() else run.config_path).stat().st_mtime_ns
+
+    return max(found, key=last_trained)
+
+
+def list_samples(folder: Path) -> list[tuple[int, Path]]:
+    """Steps and paths of the grids in a folder, `step-000100.png` and so on, in the order of their steps."""
+    found = [(SAMPLE.fullmatch(path.name), path) for path in Path(folder).glob("step-*.png")]
+    return sorted((int(match[1]), path) for match, path in found if match)
 
 
 def read_history(path: Path) -> dict[str, np.ndarray]:

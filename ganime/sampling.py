@@ -22,7 +22,7 @@ def load_generator(path: str | os.PathLike) -> keras.Model:
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise InputError(f"{path} cannot be loaded as a Keras model: {str(error).splitlines()[0]}") from error
     shapes = (getattr(generator, "input_shape", None), getattr(generator, "output_shape", None))
-    if not all(isinstance(shape, tuple) for shape in shapes) or len(shapes[0]) != 2 or shapes[1][-1] != 3:
+    if not all(isinstance(shape, tuple) for shape in shapes) or len(shapes[0]) != 2 or shapes[1][3:] != (3,):
         raise InputError(f"{path} is not a generator: it maps {shapes[0]} to {shapes[1]}")
     return generator
 

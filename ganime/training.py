@@ -70,13 +70,14 @@ def fit(
         callbacks: More Keras callbacks.
 
     Returns:
-        The trained model. If the run has reached `steps` already it is loaded and nothing is trained.
+        The trained model. If the run has reached `steps` already it is loaded and not trained; grid, plots and GIF are made
+        again, since a kill may have come before them.
 
     Raises:
         InputError: If the run was started with another recipe, seed or set of pictures.
         GanimeError: If another process trains the run or its state is damaged.
         NonFiniteError: If a loss or weight stops being finite; the last good state stays.
-        KeyboardInterrupt: On Ctrl-C or SIGTERM, after saving.
+        KeyboardInterrupt: On Ctrl-C or SIGTERM; it has a message that says so if the state was saved.
 
     Example:
         >>> fit(Run("try"), get_recipe("default"), DrawnFaces(), steps=100)  # doctest: +SKIP
@@ -86,31 +87,33 @@ def fit(
         run.open(_describe(recipe, pictures, seed))
         if run.state_path.exists():
             _load(gan, run)
-        first = int(gan.step)
+        first = int(gan.step.numpy())
+        history = cb.History(run.history_path, recipe.batch_size)
+        checkpoint = cb.Checkpoint(run.state_path, run.generator_path, save_every)
+        grid = cb.SampleGrid(run.samples_path, sample_every)
+        plots = cb.Plots(run.history_path, run.path, save_every)
+        gif = cb.ProgressGif(run.samples_path, run.gif_path)
+        stop = cb.StopOnSignal()
         if first >= steps:
+            gan.stop_training = False
+            for callback in (grid, plots, gif):
+                callback.set_model(gan)
+                callback.on_train_end()
             return gan
         # TensorFlow 2.21's remapper fails on a discriminator with biases and prints an error; training is as fast without it.
         tf.config.optimizer.set_experimental_options({"remapping": False})
-        stop = cb.StopOnSignal()
         dataset = make_dataset(pictures, recipe.image_size, recipe.batch_size, first, steps, seed, recipe.flips)
-        everything = [
-            cb.StopOnNonFinite(),
-            cb.History(run.history_path, recipe.batch_size),
-            cb.SampleGrid(run.samples_path, sample_every),
-            cb.Checkpoint(run.state_path, run.generator_path, save_every),
-            cb.Plots(run.history_path, run.path, save_every),
-            *callbacks,
-            cb.ProgressGif(run.samples_path, run.gif_path),
-            stop,  # last, so that a first Ctrl-C does not end the others' saving
-        ]
+        # The signals last, so that a first Ctrl-C does not end the others' saving.
+        everything = [cb.StopOnNonFinite(), history, grid, checkpoint, plots, *callbacks, gif, stop]
         try:
             gan.fit(dataset, shuffle=False, verbose=0, callbacks=everything)
         except tf.errors.OpError as error:
             raise _translate(error) from error
         finally:
-            stop.restore()
+            history.close()
+            stop.close()
         if stop.received:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt(f"Saved at step {checkpoint.saved_step:,}.")
         return gan
 
 
@@ -119,7 +122,7 @@ def _describe(recipe, pictures, seed):
     return {
         "recipe": asdict(recipe),
         "seed": seed,
-        "data": {"name": pictures.name, "pictures": len(pictures), "fingerprint": pictures.fingerprint},
+        "data": {"pictures": len(pictures), "fingerprint": pictures.fingerprint, "name": pictures.name},
         "versions": {package: importlib.metadata.version(package) for package in packages},
     }
 
@@ -135,6 +138,9 @@ def _translate(error):
     """What an error inside TensorFlow means to a user; the error itself where that is not known."""
     if isinstance(error, tf.errors.ResourceExhaustedError):
         return GanimeError("out of memory; try a smaller --set batch_size")
-    if found := re.search(r"(?:InputError|UnreadablePicture): (.*)", error.message):  # raised by the pictures' loader
-        return InputError(found[1])
+    if "PyFunc" in error.message and (
+        found := re.search(r"\b([A-Z]\w*Error|UnreadablePicture): (.*)", error.message)
+    ):  # raised by the pictures' loader
+        kind = InputError if found[1] in ("InputError", "UnreadablePicture") else GanimeError
+        return kind(f"the pictures cannot be read: {found[2]}")
     return error

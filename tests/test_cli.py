@@ -38,7 +38,7 @@ def test_from_training_to_faces(run, tmp_path):
     code, out, err = run("gif", "--fps", "5", "--max-size", "100", "--output", "a.gif")
     assert (code, err) == (0, "") and "4 pictures of run drawn-faces-default" in out
     with Image.open(tmp_path / "a.gif") as gif:
-        assert gif.n_frames == 4 and gif.width == 100
+        assert gif.n_frames == 4 and max(gif.size) <= 100 and gif.width > 60
     code, out, err = run("generate", "--seeds", "3,5", "--output", "two")
     assert (code, err) == (0, "")
     code, out, err = run("generate", "--seeds", "0-63")
@@ -79,7 +79,9 @@ def test_every_recipe_is_shown(run):
         (["fit", "--data", "nowhere"], "nowhere is not a folder"),
         (["fit", "--data", "."], "no usable picture: looked at 0 files"),
         (["fit", "--steps", "0"], "--steps"),
+        (["fit", "--strict"], "--strict"),
         (["gif"], "there is no run in"),
+        (["gif", "--hold", "700"], "--hold"),
         (["gif", "--run", "x"], "there is no run x"),
         (["generate", "--seeds", "5-2"], "seeds '5-2'"),
         (["generate", "--model", "x.keras"], "x.keras does not exist"),
@@ -109,7 +111,7 @@ def test_an_interrupted_training_saves_and_says_how_to_continue(tmp_path, number
     process.send_signal(number)
     error = process.communicate(timeout=60)[1]
     assert process.returncode == 130, error
-    assert "Saved. Continue with: python" in error and "--steps 100000" in error
+    assert "Saved at step" in error and "Continue with: " in error and "--steps 100000" in error
     folder = history.parent
     assert (folder / "state" / "gan.weights.h5").exists() and (folder / "progress.gif").exists()
 

@@ -5,6 +5,9 @@ import tensorflow as tf
 
 import ganime
 from ganime import losses
+from ganime.data.drawn import draw_face
+from ganime.errors import InputError
+from ganime.recipes import RECIPES
 
 
 def make_gan(ema_half_life=20, norm="none", **settings):
@@ -66,12 +69,29 @@ def test_a_step_is_what_the_papers_say(images):
             assert np.allclose(a, b, rtol=1e-4, atol=1e-6)
 
 
-def test_label_noise_moves_the_loss_within_its_bounds(images):
-    plain = train(make_gan(label_noise=0.0), images)["d_loss"][0]
-    noisy = train(make_gan(label_noise=1.0), images)["d_loss"][0]
-    logits = make_gan().discriminator(images).numpy()
-    assert noisy != plain
-    assert abs(noisy - plain) < 2 * np.abs(logits).max() + 1.5
+def cross_entropy(labels, logits):
+    return float(np.mean(np.logaddexp(0, logits) - labels * logits))
+
+
+def test_labels_are_noisy_for_both_networks(images):
+    """The losses of a step, from its logits and from labels drawn as it draws them."""
+    gan = make_gan(label_noise=0.4, reuse_fakes=True, d_optimizer=keras.optimizers.SGD(0.0))
+    seeds = tf.random.split(tf.constant([3, 0], tf.int64), 8)
+    fakes = gan._generate(tf.constant(images), seeds[0])
+    real_logits, fake_logits = gan.discriminator(images).numpy(), gan.discriminator(fakes).numpy()
+    draws = tf.random.stateless_uniform((4, 4, 1), seeds[3]).numpy()
+    g_draws = tf.random.stateless_uniform((4, 1), seeds[5]).numpy()
+    history = train(gan, images)
+    d_loss = cross_entropy(1 - 0.4 * draws[0], real_logits) + cross_entropy(0.4 * draws[2], fake_logits)
+    assert history["d_loss"][0] == pytest.approx(d_loss, rel=1e-5)
+    assert history["g_loss"][0] == pytest.approx(cross_entropy(1 - 0.4 * g_draws, fake_logits), rel=1e-5)
+
+
+def test_all_labels_flipped_are_the_opposite_labels(images):
+    gan = make_gan(label_noise=0.0, label_flips=1.0)
+    fakes = gan._generate(tf.constant(images), tf.random.split(tf.constant([3, 0], tf.int64), 8)[0])
+    expected = cross_entropy(0, gan.discriminator(images).numpy()) + cross_entropy(1, gan.discriminator(fakes).numpy())
+    assert train(gan, images)["d_loss"][0] == pytest.approx(expected, rel=1e-5)
 
 
 def test_every_update_draws_new_fakes_unless_they_are_reused(images):
@@ -123,18 +143,48 @@ def test_r1_is_applied_lazily_and_in_proportion(images):
     assert train(penalized, images)["r1"][0] == 0
 
 
-def test_the_average_follows_with_its_half_life(images):
-    gan = make_gan(ema_half_life=1)
-    first = weights(gan.averaged_generator)
+@pytest.mark.parametrize("step, keep", [(10_000, 0.5), (9, 0.25)])
+def test_the_average_follows_with_its_half_life(images, step, keep):
+    """4 pictures are a half-life late in training; after 40 pictures it is a twentieth of them, so 4 are two."""
+    gan = make_gan(ema_half_life=4)
+    gan.step.assign(step)
+    before = [v.numpy() for v in gan.averaged_generator.variables]
     train(gan, images)
-    keep = 0.5 ** (4 / min(1, 4 / 20))
-    for a, b, c in zip(weights(gan.averaged_generator), first, weights(gan.generator), strict=True):
+    after = [v.numpy() for v in gan.averaged_generator.variables]
+    current = [v.numpy() for v in gan.generator.variables]
+    assert not same(before, current)
+    for a, b, c in zip(after, before, current, strict=True):
         assert np.allclose(a, keep * b + (1 - keep) * c, atol=1e-6)
-    statistics = gan.averaged_generator.non_trainable_variables
-    assert any(np.ptp(v.numpy()) > 0 for v in statistics)
-    copy = make_gan(ema_half_life=0)
-    train(copy, images)
-    assert same(weights(copy.averaged_generator), weights(copy.generator))
+
+
+def test_without_a_half_life_the_average_is_a_copy(images):
+    gan = make_gan(ema_half_life=0)
+    train(gan, images)
+    assert same(weights(gan.averaged_generator), weights(gan.generator))
+
+
+def test_settings_that_make_no_sense_are_refused():
+    for settings in ({"augmentations": "color"}, {"augmentations": ("wind",)}, {"r1_interval": 0}, {"d_updates": 0}):
+        with pytest.raises(InputError):
+            make_gan(**settings)
+    with pytest.raises(InputError, match="below 0"):
+        make_gan(label_noise=0.6, label_smoothing=0.6)
+
+
+def test_a_model_can_be_saved_before_it_is_compiled(tmp_path):
+    gan = ganime.GAN(ganime.build_generator(32, widths=(8, 8, 8)), ganime.build_discriminator(32, widths=(8, 8, 8)))
+    gan.save(tmp_path / "gan.keras")
+    assert same(weights(keras.models.load_model(tmp_path / "gan.keras")), weights(gan))
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_takes_a_step(name):
+    gan = ganime.build_gan(RECIPES[name].override("batch_size=2"))
+    gan.run_eagerly = True
+    before = weights(gan.discriminator)
+    history = train(gan, np.stack([draw_face(seed, 64) for seed in range(2)]))
+    assert all(np.isfinite(values).all() for values in history.values())
+    assert not any(np.array_equal(a, b) for a, b in zip(before, weights(gan.discriminator), strict=True))
 
 
 def test_uint8_pictures_are_scaled(images):

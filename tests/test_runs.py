@@ -38,7 +38,9 @@ def test_names_and_paths(tmp_path, monkeypatch):
         Run("b").read_config()
     for name, age in (("old", 50), ("new", 10), ("middle", 30)):
         Run(name).open(CONFIG)
-        os.utime(Run(name).path, (time.time() - age,) * 2)
+        Run(name).history_path.write_text("step\n")
+        os.utime(Run(name).history_path, (time.time() - age,) * 2)
+    Run("old").gif_path.touch()
     assert latest_run().name == "new"
 
 

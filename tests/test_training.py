@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import h5py
 import keras
@@ -14,7 +15,8 @@ import pytest
 
 from ganime.data.drawn import DrawnFaces
 from ganime.data.folder import PictureFolder
-from ganime.errors import InputError, NonFiniteError
+from ganime.data.pipeline import make_dataset
+from ganime.errors import GanimeError, InputError, NonFiniteError
 from ganime.recipes import RECIPES
 from ganime.runs import Run, read_history
 from ganime.training import build_gan, fit
@@ -118,24 +120,58 @@ def test_pictures_that_vanish_end_training_in_one_line(tiny, faces, tmp_path):
 
 
 def test_a_training_that_explodes_keeps_its_last_good_state(tiny, tmp_path):
-    wild = tiny.override("g_learning_rate=1e30", "d_learning_rate=1e30")
+    """The learning rate, raised in the middle, ruins the weights; the state of the step before stays to the byte."""
+    run, good = Run(tmp_path / "run"), []
+
+    class Explode(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if int(self.model.step.numpy()) == 3:
+                good.append(run.state_path.read_bytes())
+                for optimizer in (self.model.g_optimizer, self.model.d_optimizer):
+                    optimizer.learning_rate = 1e38
+
+    with pytest.raises(NonFiniteError, match=r"step [4-9]"):
+        fit(run, tiny, DrawnFaces(50), steps=100, save_every=3, callbacks=(Explode(),))
+    assert run.state_path.read_bytes() == good[0]
+    assert int(fit(run, tiny, DrawnFaces(50), steps=4).step) == 4
+
+
+def test_what_a_kill_at_the_end_left_out_is_made_up_for(tiny, tmp_path):
     run = Run(tmp_path / "run")
-    with pytest.raises(NonFiniteError, match="step"):
-        fit(run, wild, DrawnFaces(50), steps=100, save_every=1)
-    state = arrays(run.state_path) if run.state_path.exists() else {}
-    assert all(np.isfinite(values).all() for values in state.values())
+    fit(run, tiny, DrawnFaces(50), steps=4, sample_every=3, save_every=4)
+    last = run.samples_path / "step-000004.png"
+    picture = last.read_bytes()
+    for path in (last, run.gif_path, run.path / "losses.png"):
+        path.unlink()
+    fit(run, tiny, DrawnFaces(50), steps=4, sample_every=3, save_every=4)
+    assert last.read_bytes() == picture
+    assert run.gif_path.exists() and (run.path / "losses.png").exists()
+
+
+def test_a_full_disk_is_noticed_before_writing(tiny, tmp_path, monkeypatch):
+    run = Run(tmp_path / "run")
+    fit(run, tiny, DrawnFaces(50), steps=2)
+    before = run.state_path.read_bytes()
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=1_000_000))
+    with pytest.raises(GanimeError, match="no room to save step 3"):
+        fit(run, tiny, DrawnFaces(50), steps=3)
+    assert run.state_path.read_bytes() == before
 
 
 def test_memory_does_not_grow(tiny, tmp_path):
-    """Between step 100 and step 300 of a training whose pictures are many times what may be added."""
-    seen = {}
+    """Neither with the steps nor with the pictures that were read: 600 of 256x256 are 118 MB."""
+    process, seen = psutil.Process(), {}
 
     class Watch(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
-            seen[int(self.model.step)] = psutil.Process().memory_info().rss
+            seen[int(self.model.step.numpy())] = process.memory_info().rss
 
-    fit(Run(tmp_path / "run"), tiny, DrawnFaces(2000), steps=300, sample_every=50, save_every=50, callbacks=(Watch(),))
+    run = Run(tmp_path / "run")
+    fit(run, tiny, DrawnFaces(2000), steps=300, sample_every=50, save_every=50, callbacks=(Watch(),))
     assert seen[300] - seen[100] < 20e6
+    batches = iter(make_dataset(DrawnFaces(10_000), 256, 10))
+    rss = [process.memory_info().rss for _ in range(60) if next(batches) is not None]
+    assert rss[-1] - rss[5] < 30e6
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """A folder of pictures on disk (Pillow, no TensorFlow)."""
 
+import errno
 import hashlib
 import logging
 import os
@@ -90,7 +91,7 @@ class PictureFolder:
             self.unreadable[path] = reason
             if self.strict:
                 raise UnreadablePicture(f"{_show(path)} in {_show(self.folder)}: {reason} (without --strict it is passed over)")
-            if not quiet:
+            if not quiet and len(self.unreadable) <= NAMED_AT_MOST:
                 log.warning("passed over %s: %s", _show(path), reason)
 
     def _any_usable(self):
@@ -103,7 +104,7 @@ class PictureFolder:
             else:
                 if not self.strict:
                     return True
-        return len(self.unreadable) < len(self.paths)
+        return self.strict
 
     def _describe_unreadable(self):
         shown = [f"{_show(path)} ({reason})" for path, reason in list(self.unreadable.items())[:NAMED_AT_MOST]]
@@ -126,7 +127,8 @@ def load_picture(path: str | os.PathLike, size: int) -> np.ndarray:
         uint8 [size, size, 3], RGB.
 
     Raises:
-        UnreadablePicture: If the file cannot be read or decoded whole.
+        UnreadablePicture: If the file is not there, may not be read or cannot be decoded whole.
+        OSError: If the disk or the network fails.
     """
     try:
         with Image.open(path, formats=FORMATS) as image:
@@ -138,20 +140,28 @@ def load_picture(path: str | os.PathLike, size: int) -> np.ndarray:
                 image = image.convert("RGBA")
                 image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
             return np.asarray(ImageOps.fit(image.convert("RGB"), (size, size), Image.Resampling.LANCZOS))
+    except MemoryError:
+        raise
     except Exception as error:  # decoders raise anything at all on broken files
+        if getattr(error, "errno", None) not in (None, errno.ENOENT, errno.EACCES):
+            raise  # the disk or the network failed, not the file: another picture must not silently take its place
         raise UnreadablePicture(f"{str(error) or type(error).__name__}".splitlines()[0]) from error
 
 
 def _walk(folder):
     """Paths within the folder and sizes of all files below it; each folder once, however many links lead to it."""
     seen = set()
-    for directory, names, files in os.walk(folder, followlinks=True):
+
+    def report(error):
+        log.warning("passed over the folder %s: %s", _show(error.filename), error.strerror)
+
+    for directory, names, files in os.walk(folder, onerror=report, followlinks=True):
         status = os.stat(directory)
         if (status.st_dev, status.st_ino) in seen:
             names.clear()
             continue
         seen.add((status.st_dev, status.st_ino))
-        names[:] = [name for name in names if not name.startswith(".")]
+        names[:] = sorted(name for name in names if not name.startswith("."))
         for name in files:
             path = os.path.join(directory, name)
             if not name.startswith(".") and os.path.isfile(path):

@@ -55,4 +55,4 @@ def make_dataset(
         return batch
 
     steps = tf.data.Dataset.range(first_step, last_step)
-    return steps.map(draw, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
+    return steps.map(draw, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(2)

@@ -1,3 +1,4 @@
+import errno
 import os
 import shutil
 
@@ -93,6 +94,18 @@ def test_an_animation_gives_its_first_frame(tmp_path):
     frames = [Image.new("RGB", (40, 40), color) for color in ("red", "blue")]
     frames[0].save(tmp_path / "two.gif", save_all=True, append_images=frames[1:])
     assert load_picture(tmp_path / "two.gif", 32)[16, 16].tolist() == [255, 0, 0]
+
+
+def test_a_failing_disk_is_not_taken_for_a_broken_picture(faces, monkeypatch):
+    pictures = PictureFolder(faces)
+
+    def fail(*args, **kwargs):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("PIL.Image.open", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        pictures.load(0, 32)
+    assert not pictures.unreadable
 
 
 def test_links_in_a_circle_are_walked_once(faces):
