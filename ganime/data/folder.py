@@ -133,13 +133,16 @@ def load_picture(path: str | os.PathLike, size: int) -> np.ndarray:
     try:
         with Image.open(path, formats=FORMATS) as image:
             image.draft("RGB", (2 * size, 2 * size))  # lets a large JPEG be decoded at a fraction of its size
-            image = ImageOps.exif_transpose(image)
+            ImageOps.exif_transpose(image, in_place=True)
             if image.mode.startswith("I"):
                 image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
             if image.has_transparency_data:
                 image = image.convert("RGBA")
                 image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-            return np.asarray(ImageOps.fit(image.convert("RGB"), (size, size), Image.Resampling.LANCZOS))
+            image = image.convert("RGB")
+            if image.size != (size, size):
+                image = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
+            return np.asarray(image)
     except MemoryError:
         raise
     except Exception as error:  # decoders raise anything at all on broken files
