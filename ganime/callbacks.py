@@ -205,9 +205,10 @@ class StopOnNonFinite(keras.callbacks.Callback):
     """
 
     def on_train_batch_end(self, batch, logs=None):
-        for name, value in logs.items():
-            if not np.isfinite(value).all():
-                raise NonFiniteError(f"step {_step(self.model)}: {name} is {float(value)}; {REMEDY}")
+        causes = ("real_loss", "fake_loss", "r1")  # before the sums and scores that follow from them
+        for name in sorted(logs, key=lambda name: name not in causes):
+            if not np.isfinite(logs[name]).all():
+                raise NonFiniteError(f"step {_step(self.model)}: {name} is {float(logs[name])}; {REMEDY}")
 
 
 class StopOnSignal(keras.callbacks.Callback):

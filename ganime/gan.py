@@ -120,9 +120,10 @@ class GAN(keras.Model):
         """Update both networks once on a batch of images: float32 in [-1, 1], or uint8, which is scaled here.
 
         Returns:
-            Values of this step (not running means): `d_loss`, `g_loss` (of its last update, where it is held), `real_score`
-            and `fake_score` (mean sigmoid of the logits), `d_accuracy`, and `r1` (mean squared gradient norm; 0 where the
-            step applies none) if there is such a penalty.
+            Values of this step (not running means): `d_loss` (weighted, without the penalty), its terms `real_loss` and
+            `fake_loss` (unweighted), `g_loss` (of its last update, where it is held), `real_score` and `fake_score` (mean
+            sigmoid of the logits), `d_accuracy`, and `r1` (mean squared gradient norm; 0 where the step applies none) if
+            there is such a penalty.
         """
         real = keras.utils.unpack_x_y_sample_weight(data)[0]
         if real.dtype == tf.uint8:
@@ -183,7 +184,8 @@ class GAN(keras.Model):
             logs[kind + "_score"] = tf.reduce_mean(tf.sigmoid(logits))
             right = logits > 0 if kind == "real" else logits < 0
             accuracies.append(tf.reduce_mean(tf.cast(right, tf.float32)))
-            return losses.binary_cross_entropy(labels, logits)
+            logs[kind + "_loss"] = losses.binary_cross_entropy(labels, logits)
+            return logs[kind + "_loss"]
 
         accuracies = []
         total = 0.0
