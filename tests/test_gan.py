@@ -9,6 +9,13 @@ from ganime.data.drawn import draw_face
 from ganime.errors import InputError
 from ganime.recipes import RECIPES
 
+PUBLISHED = {
+    "puppy-projects": (3_806_080, 2_765_696),
+    "zero-to-gans": (3_806_080, 2_765_696),
+    "anime-faces-creation": (1_446_595, 2_712_363),
+    "anime-face-generation": (12_660_355, 11_038_081),
+}
+
 
 def make_gan(ema_half_life=20, norm="none", **settings):
     keras.utils.set_random_seed(1)
@@ -179,7 +186,10 @@ def test_a_model_can_be_saved_before_it_is_compiled(tmp_path):
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_takes_a_step(name):
+    """With the published systems' numbers of trainable parameters."""
     gan = ganime.build_gan(RECIPES[name].override("batch_size=2"))
+    counts = tuple(sum(v.size for v in weights(network)) for network in (gan.generator, gan.discriminator))
+    assert counts == PUBLISHED.get(name, counts)
     gan.run_eagerly = True
     before = weights(gan.discriminator)
     history = train(gan, np.stack([draw_face(seed, 64) for seed in range(2)]))
