@@ -2,6 +2,7 @@ import os
 import signal
 import threading
 import time
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from ganime import callbacks as cb
-from ganime.errors import NonFiniteError
+from ganime.errors import GanimeError, NonFiniteError
 from ganime.runs import read_history
 from ganime.training import build_gan
 
@@ -90,6 +91,16 @@ def test_weights_that_are_not_finite_are_not_saved(gan, dataset, tmp_path):
     with pytest.raises(NonFiniteError, match="weight"):
         fit(gan, dataset, 1, cb.Checkpoint(tmp_path / "gan.weights.h5", tmp_path / "generator.keras", every=1))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_is_noticed_before_writing(gan, dataset, tmp_path, monkeypatch):
+    checkpoint = cb.Checkpoint(tmp_path / "gan.weights.h5", tmp_path / "generator.keras", every=1)
+    fit(gan, dataset, 1, checkpoint)
+    before = (tmp_path / "gan.weights.h5").read_bytes()
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=1_000_000))
+    with pytest.raises(GanimeError, match="no room to save step 2"):
+        fit(gan, dataset, 1, checkpoint)
+    assert (tmp_path / "gan.weights.h5").read_bytes() == before
 
 
 def test_a_signal_ends_training_after_the_step(gan, dataset):

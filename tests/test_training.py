@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from types import SimpleNamespace
 
 import h5py
 import keras
@@ -16,7 +15,7 @@ import pytest
 from ganime.data.drawn import DrawnFaces
 from ganime.data.folder import PictureFolder
 from ganime.data.pipeline import make_dataset
-from ganime.errors import GanimeError, InputError, NonFiniteError
+from ganime.errors import InputError, NonFiniteError
 from ganime.recipes import RECIPES
 from ganime.runs import Run, read_history
 from ganime.training import build_gan, fit
@@ -133,7 +132,6 @@ def test_a_training_that_explodes_keeps_its_last_good_state(tiny, tmp_path):
     with pytest.raises(NonFiniteError, match=r"step [4-9]"):
         fit(run, tiny, DrawnFaces(50), steps=100, save_every=3, callbacks=(Explode(),))
     assert run.state_path.read_bytes() == good[0]
-    assert int(fit(run, tiny, DrawnFaces(50), steps=4).step) == 4
 
 
 def test_what_a_kill_at_the_end_left_out_is_made_up_for(tiny, tmp_path):
@@ -146,16 +144,6 @@ def test_what_a_kill_at_the_end_left_out_is_made_up_for(tiny, tmp_path):
     fit(run, tiny, DrawnFaces(50), steps=4, sample_every=3, save_every=4)
     assert last.read_bytes() == picture
     assert run.gif_path.exists() and (run.path / "losses.png").exists()
-
-
-def test_a_full_disk_is_noticed_before_writing(tiny, tmp_path, monkeypatch):
-    run = Run(tmp_path / "run")
-    fit(run, tiny, DrawnFaces(50), steps=2)
-    before = run.state_path.read_bytes()
-    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=1_000_000))
-    with pytest.raises(GanimeError, match="no room to save step 3"):
-        fit(run, tiny, DrawnFaces(50), steps=3)
-    assert run.state_path.read_bytes() == before
 
 
 def test_memory_does_not_grow(tiny, tmp_path):
