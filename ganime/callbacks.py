@@ -218,11 +218,9 @@ class StopOnSignal(keras.callbacks.Callback):
         received: The signal's number, or None.
     """
 
-    received = None
-
     def __init__(self):
         super().__init__()
-        self.before = {}
+        self.received, self.before = None, {}
 
     def on_train_begin(self, logs=None):
         self.received = None

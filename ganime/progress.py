@@ -35,9 +35,12 @@ class TerminalProgress(keras.callbacks.Callback):
         )
 
     def on_train_begin(self, logs=None):
-        self.first = self.step = int(self.model.step.numpy())
+        self.first = int(self.model.step.numpy())
         gpus = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in _gpus()]
-        parameters = [sum(v.shape.num_elements() for v in network.trainable_variables) for network in self._networks()]
+        parameters = [
+            sum(v.shape.num_elements() for v in network.trainable_variables)
+            for network in (self.model.generator, self.model.discriminator)
+        ]
         lines = {
             **self.title,
             "networks": "generator {:,} and discriminator {:,} trainable parameters".format(*parameters),
@@ -52,21 +55,21 @@ class TerminalProgress(keras.callbacks.Callback):
         self.bar.start()
 
     def on_train_batch_end(self, batch, logs=None):
-        self.step = int(self.model.step.numpy())
-        now, done = time.monotonic(), self.step - self.first
+        step = int(self.model.step.numpy())
+        now, done = time.monotonic(), step - self.first
         if done <= WARM_UP:
-            self.started, self.warm = now, self.step
+            self.started = now
             return
-        seconds = (now - self.started) / (self.step - self.warm)
-        left = (self.steps - self.step) * seconds
+        seconds = (now - self.started) / (done - WARM_UP)
+        left = (self.steps - step) * seconds
         if done == ESTIMATE:
             self.console.print(f"{self.steps - self.first:,} steps will take about {_duration(left + ESTIMATE * seconds)}")
         losses = "  ".join(f"{name} {float(logs[name]):.3f}" for name in ("d_loss", "g_loss"))
         text = f"{losses}  {self.batch_size / seconds:.1f} images/s  {_duration(left)} left"
-        self.bar.update(self.task, completed=self.step, description=text)
+        self.bar.update(self.task, completed=step, description=text)
         if not self.console.is_terminal and now - self.printed > 60:
             self.printed = now
-            self.console.print(f"step {self.step:,}/{self.steps:,}  {text}", soft_wrap=True)
+            self.console.print(f"step {step:,}/{self.steps:,}  {text}", soft_wrap=True)
 
     def on_train_end(self, logs=None):
         self.close()
@@ -74,9 +77,6 @@ class TerminalProgress(keras.callbacks.Callback):
     def close(self):
         """Leave the terminal as it was, after an error too."""
         self.bar.stop()
-
-    def _networks(self):
-        return self.model.generator, self.model.discriminator
 
 
 def _gpus():

@@ -66,7 +66,6 @@ class Run:
         """
         config = json.loads(json.dumps(config))
         if not self.config_path.exists():
-            self.path.mkdir(parents=True, exist_ok=True)
             with atomic_write(self.config_path) as part:
                 part.write_text(json.dumps(config, indent=2) + "\n")
             return
