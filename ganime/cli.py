@@ -6,12 +6,14 @@ import shlex
 import signal
 import sys
 import tempfile
+import warnings
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import click
 
 from ganime import __version__
+from ganime.cli_data import data as data_group
 from ganime.errors import GanimeError, InputError
 
 
@@ -41,7 +43,11 @@ def cli():
 
 
 @cli.command()
-@click.option("--data", metavar="FOLDER", help="Folder of pictures. Without it, ganime draws faces itself.")
+@click.option(
+    "--data",
+    metavar="PICTURES",
+    help="A folder, a file from `data pack`, or a name from `data list`. Without it, ganime draws faces itself.",
+)
 @click.option("--steps", default=20_000, show_default=True, type=click.IntRange(1), help="Step to reach.")
 @click.option("--run", "run_name", metavar="NAME", help="Name of the run, or a path to it.  [default: DATA-RECIPE]")
 @click.option("--recipe", "recipe_name", default="default", show_default=True, metavar="NAME", help="See `recipes`.")
@@ -64,21 +70,21 @@ def fit(data, steps, run_name, recipe_name, overrides, seed, sample_every, save_
       python cli.py fit --recipe zero-to-gans --set batch_size=64 --run smaller-batch
     """
     from ganime.data.drawn import DrawnFaces
-    from ganime.data.folder import PictureFolder
+    from ganime.data.sources import open_pictures
     from ganime.recipes import get_recipe
     from ganime.runs import Run
 
     if strict and not data:
         raise InputError("--strict is for pictures from --data")
     recipe = get_recipe(recipe_name).override(*overrides)
-    pictures = PictureFolder(data, strict) if data else DrawnFaces()
+    pictures = open_pictures(data, strict) if data else DrawnFaces()
     if not data:
         click.echo("No --data given: training on faces that ganime draws itself.")
     run = Run(run_name or f"{pictures.name}-{recipe_name}")
     if tensorboard:
         _require_tensorboard()
 
-    with _quiet_start():
+    with quiet_start():
         from ganime import training
         from ganime.callbacks import TensorBoard
         from ganime.progress import TerminalProgress
@@ -172,7 +178,7 @@ def generate(run_name, model, seeds, truncation, output):
     if not model.is_file():
         raise InputError(f"{model} does not exist (a run saves its generator every --save-every steps)")
 
-    with _quiet_start():
+    with quiet_start():
         from ganime.sampling import load_generator, sample
 
     generator = load_generator(model)
@@ -215,9 +221,13 @@ def recipes():
     console.print(table)
 
 
+cli.add_command(data_group)
+
+
 def main():
     """Run the command line; every end has its exit code (see `_Group`)."""
     logging.basicConfig(format="%(message)s")
+    warnings.filterwarnings("ignore", module="PIL")  # of broken pictures, which are named on the log
     os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever other programs of this user run on
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -231,7 +241,7 @@ def main():
 
 
 @contextmanager
-def _quiet_start():
+def quiet_start():
     """Import TensorFlow and find its devices without its notes, which TF_CPP_MIN_LOG_LEVEL does not reach in 2.21; they are
     shown if it fails."""
     sys.stderr.flush()
@@ -240,9 +250,8 @@ def _quiet_start():
         os.dup2(notes.fileno(), 2)
         try:
             yield
-            import tensorflow
-
-            tensorflow.config.list_physical_devices()
+            if tensorflow := sys.modules.get("tensorflow"):
+                tensorflow.config.list_physical_devices()
         except BaseException:
             notes.seek(0)
             os.write(stderr, notes.read())

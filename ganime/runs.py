@@ -37,23 +37,14 @@ class Run:
         self.generator_path = self.path / "generator.keras"
         self.state_path = self.path / "state" / "gan.weights.h5"
 
-    @contextmanager
     def lock(self):
-        """Hold the run for this process; the system frees it even if the process is killed.
+        """Hold the run for this process, in a `with` statement.
 
         Raises:
             GanimeError: If another process trains it.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.path / ".lock", timeout=0)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise GanimeError(f"run {self.name} is being trained by another process; use --run for another one") from None
-        try:
-            yield
-        finally:
-            lock.release()
+        busy = f"run {self.name} is being trained by another process; use --run for another one"
+        return exclusive(self.path / ".lock", busy)
 
     def open(self, config: dict) -> None:
         """Write the configuration of a new run, or compare it with the existing run's.
@@ -129,6 +120,29 @@ def read_history(path: Path) -> dict[str, np.ndarray]:
         names = file.readline().strip().split(",")
         rows = [line for line in file if line.count(",") == len(names) - 1 and line.endswith("\n")]
     return dict(zip(names, np.loadtxt(rows, delimiter=",", ndmin=2).T, strict=True)) if rows else {}
+
+
+@contextmanager
+def exclusive(path: Path, busy: str):
+    """Hold a lock file for this process; the system frees it even if the process is killed.
+
+    Args:
+        path: The lock file; its folder is made.
+        busy: What to say if another process holds it.
+
+    Raises:
+        GanimeError: If another process holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise GanimeError(busy) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager

@@ -62,7 +62,7 @@ def fit(
     Args:
         run: Where everything of this training lives.
         recipe: How to train.
-        pictures: What to train on: `PictureFolder` or `DrawnFaces`.
+        pictures: What to train on: `PictureFolder`, `PackedPictures` or `DrawnFaces`.
         steps: The step to reach, counted from the beginning of the run.
         seed: Seed of the first weights and of everything random in training.
         sample_every: Steps between two sample grids.
@@ -83,6 +83,7 @@ def fit(
         >>> fit(Run("try"), get_recipe("default"), DrawnFaces(), steps=100)  # doctest: +SKIP
     """
     gan = build_gan(recipe, seed)
+    pictures.load_batch([0], recipe.image_size)  # fails before anything is written
     with run.lock():
         run.open(_describe(recipe, pictures, seed))
         if run.state_path.exists():

@@ -28,8 +28,8 @@ class DrawnFaces:
     def __str__(self):
         return f"{self.count:,} faces that ganime draws itself"
 
-    def load(self, index: int, size: int) -> np.ndarray:
-        return draw_face(index, size)
+    def load_batch(self, indices: list[int], size: int) -> np.ndarray:
+        return np.stack([draw_face(index, size) for index in indices])
 
 
 def draw_face(seed: int, size: int = 64) -> np.ndarray:

@@ -1,38 +1,38 @@
-"""A folder of pictures on disk (Pillow, no TensorFlow)."""
+"""A folder of pictures on disk (no TensorFlow)."""
 
-import errno
+import contextlib
 import hashlib
+import itertools
 import logging
+import math
 import os
+from array import array
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
 
+from ganime.data.decode import SUFFIXES, UnreadablePicture, is_picture, load_picture
 from ganime.errors import InputError
+from ganime.pictures import make_grid, save_picture
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")
-SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM")
 NAMED_AT_MOST = 10
+CONTACT_SHEET = "contact-sheet.png"  # an overview that `data prepare` and `data check` write; not a picture to train on
 
 log = logging.getLogger("ganime")
 
 
-class UnreadablePicture(InputError):
-    """A file that is not a whole picture of a known format."""
-
-
 class PictureFolder:
-    """All JPEG, PNG, WebP, GIF (first frame) and BMP pictures under a folder, known by their content, not their names.
+    """All JPEG, PNG, WebP, GIF, BMP, TIFF and AVIF pictures (of animations the first frame) under a folder.
 
-    Only the list of paths is held in memory. Names that start with a dot are left out. Files that cannot be pictures although
-    their names say so are listed in `unreadable` at once; a picture that turns out to be broken when it is decoded is added
-    then, and the next one in the list takes its place.
+    A file with the ending of a picture is taken for one until it is decoded, so that a million files are there in seconds;
+    a file with another name is one if it begins like one. Names that start with a dot are left out. What turns out to be
+    unreadable is listed in `unreadable`, and another picture takes its place.
 
     Args:
-        folder: Where to look, recursively; links to folders are followed.
+        folder: Where to look, recursively; links are followed.
         strict: Whether an unreadable file is an error. Every picture is then decoded once before training begins.
+        subfolders: Take only what lies in these folders within it.
 
     Attributes:
         unreadable: Reason for each unreadable file, by its path within the folder.
@@ -47,141 +47,168 @@ class PictureFolder:
         (64, 64, 3)
     """
 
-    def __init__(self, folder: str | os.PathLike, strict: bool = False):
+    def __init__(self, folder: str | os.PathLike, strict: bool = False, subfolders: tuple[str, ...] = ()):
         self.folder = Path(folder)
+        self._prefix = os.path.join(folder, "")
         self.strict = strict
         self.unreadable = {}
-        if not self.folder.is_dir():
-            raise InputError(f"{_show(folder)} is not a folder; --data takes a folder of pictures")
         self.name = self.folder.resolve().name
-        self.paths, others, digest = [], 0, hashlib.sha256()
-        for path, size in sorted(_walk(self.folder), key=lambda found: os.fsencode(found[0])):
-            problem = _problem(self.folder / path)
-            if problem is None:
-                self.paths.append(path)
-                digest.update(os.fsencode(path) + b"\0%d\0" % size)
-            elif path.lower().endswith(SUFFIXES):
-                self._pass_over(path, problem, quiet=True)
-            else:
-                others += 1
+        # One byte string per file while they are sorted, one for all of them afterwards: 40 MB for a million.
+        entries = [b"%s\0%d" % (os.fsencode(path), size) for path, size in walk(self.folder, subfolders)]
+        entries.sort()
+        digest = hashlib.sha256()
+        for entry in entries:
+            digest.update(entry + b"\0")
         self.fingerprint = digest.hexdigest()
-        if self.unreadable:
-            log.warning("%s", self._describe_unreadable())
-        looked_at = f"{len(self.paths) + len(self.unreadable) + others:,} files in {_show(self.folder)} and below"
-        if not self.paths or not self._any_usable():
-            raise InputError(f"no usable picture: looked at {looked_at} for {', '.join(FORMATS)}")
+        paths = [entry[: entry.rindex(b"\0")] for entry in entries]
+        self._ends = array("q", itertools.accumulate(map(len, paths)))
+        self._paths = b"".join(paths)
+        looked_at = f"{len(entries):,} pictures in {show(self.folder)} and below"
+        del entries, paths
+        if not self._any_usable():
+            raise InputError(f"no usable picture: looked at {looked_at}{self._describe_unreadable()}")
 
     def __len__(self):
-        return len(self.paths)
+        return len(self._ends)
 
     def __str__(self):
-        return f"{len(self):,} pictures in {_show(self.folder)}"
+        return f"{len(self):,} pictures in {show(self.folder)}"
+
+    def path(self, index: int) -> Path:
+        """Where the picture of that index lies."""
+        return self.folder / self._within(index)
 
     def load(self, index: int, size: int) -> np.ndarray:
-        """The picture of that index, or the next readable one: uint8 [size, size, 3], RGB."""
-        for path in (self.paths[(index + i) % len(self)] for i in range(len(self))):
-            try:
-                return load_picture(self.folder / path, size)
-            except UnreadablePicture as error:
-                self._pass_over(path, str(error))
-        raise InputError(f"no usable picture is left in {_show(self.folder)}")
+        """The picture of that index, or another readable one, always the same: uint8 [size, size, 3], RGB.
 
-    def _pass_over(self, path, reason, quiet=False):
-        if path not in self.unreadable:
-            self.unreadable[path] = reason
-            if self.strict:
-                raise UnreadablePicture(f"{_show(path)} in {_show(self.folder)}: {reason} (without --strict it is passed over)")
-            if not quiet and len(self.unreadable) <= NAMED_AT_MOST:
-                log.warning("passed over %s: %s", _show(path), reason)
+        Raises:
+            InputError: If no picture is readable any more, or (if strict) this one is not.
+            OSError: If the disk or the network fails.
+        """
+        picture = self._try(index, size)
+        if picture is None:
+            tried = (self._try(place, size) for place in self._substitutes(index))
+            picture = next((found for found in tried if found is not None), None)
+        if picture is None:
+            raise InputError(f"no usable picture is left in {show(self.folder)}")
+        return picture
+
+    def load_batch(self, indices: list[int], size: int) -> np.ndarray:
+        """What `load` gives for each index: uint8 [count, size, size, 3]."""
+        return np.stack([self.load(index, size) for index in indices])
+
+    def _try(self, index, size):
+        path = self._within(index)
+        if path in self.unreadable:
+            return None
+        try:
+            return load_picture(self._prefix + path, size)
+        except UnreadablePicture as error:
+            self._pass_over(path, str(error))
+            return None
+
+    def _within(self, index):
+        return os.fsdecode(self._paths[self._ends[index - 1] if index else 0 : self._ends[index]])
+
+    def _substitutes(self, index):
+        """All other places, in steps of the golden ratio: a block of broken files must not give its share to one picture."""
+        count = len(self)
+        stride = next(stride for stride in range(int(0.618 * count) or 1, 0, -1) if math.gcd(stride, count) == 1)
+        for i in range(1, count):
+            yield (index + i * stride) % count
+
+    def _pass_over(self, path, reason):
+        self.unreadable[path] = reason
+        if self.strict:
+            raise UnreadablePicture(f"{show(path)} in {show(self.folder)}: {reason} (without --strict it is passed over)")
+        if len(self.unreadable) <= NAMED_AT_MOST:
+            log.warning("passed over %s: %s", show(path), reason)
 
     def _any_usable(self):
         """Whether a picture can be decoded; in strict mode all are, so that training cannot stop in the middle."""
-        for path in self.paths:
+        for index in range(len(self)):
             try:
-                load_picture(self.folder / path, 32)
+                load_picture(self.path(index), 32)
             except UnreadablePicture as error:
-                self._pass_over(path, str(error))
+                self._pass_over(self._within(index), str(error))
             else:
                 if not self.strict:
                     return True
-        return self.strict
+        return self.strict and len(self) > 0
 
     def _describe_unreadable(self):
-        shown = [f"{_show(path)} ({reason})" for path, reason in list(self.unreadable.items())[:NAMED_AT_MOST]]
-        more = len(self.unreadable) - len(shown)
-        return f"passed over {len(self.unreadable):,} unreadable files: {', '.join(shown)}" + (
-            f" and {more:,} more" * bool(more)
-        )
+        return "".join(f"; {show(path)}: {reason}" for path, reason in list(self.unreadable.items())[:1])
 
 
-def load_picture(path: str | os.PathLike, size: int) -> np.ndarray:
-    """Decode a picture, resize its shorter side (antialiased) and crop the middle.
+def walk(folder: Path, subfolders: tuple[str, ...] = ()) -> Iterator[tuple[str, int]]:
+    """Paths within the folder and sizes in bytes of what may be a picture, by its ending or its first bytes.
 
-    Transparency becomes white; grey and CMYK become RGB; 16 bits become 8; the camera's orientation is followed.
-
-    Args:
-        path: A file of any name; its content decides the format.
-        size: Side in pixels.
-
-    Returns:
-        uint8 [size, size, 3], RGB.
+    Each folder is walked once, however many links lead to it, in an order that depends on names alone. What is neither a file
+    nor a folder, and folders that may not be read, are named on the log.
 
     Raises:
-        UnreadablePicture: If the file is not there, may not be read or cannot be decoded whole.
-        OSError: If the disk or the network fails.
+        InputError: If there is no such folder.
     """
+    if not folder.is_dir():
+        raise InputError(f"{show(folder)} is not a folder of pictures")
+    seen, waiting = set(), sorted(subfolders, reverse=True) or [""]
+    while waiting:
+        inside = waiting.pop()
+        below = []
+        try:
+            status = os.stat(folder / inside)
+            if (status.st_dev, status.st_ino) in seen:
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            with os.scandir(folder / inside) as entries:
+                for entry in entries:
+                    path = os.path.join(inside, entry.name)
+                    if entry.name.startswith(".") or entry.name == CONTACT_SHEET:
+                        continue
+                    if _is_dir(entry):
+                        below.append(path)
+                    elif (size := _size(entry)) is not None:
+                        yield path, size
+        except OSError as error:
+            log.warning("passed over the folder %s: %s", show(folder / inside), error.strerror)
+        waiting += sorted(below, reverse=True)
+
+
+def save_contact_sheet(path: Path, files: list[Path]) -> None:
+    """Write a grid of (at most) 100 of these pictures, evenly spaced; nothing if none is readable."""
+    shown = []
+    for place in np.linspace(0, len(files) - 1, min(len(files), 100)).astype(int):
+        with contextlib.suppress(UnreadablePicture):
+            shown.append(load_picture(files[place], 64))
+    if shown:
+        save_picture(path, make_grid(np.stack(shown)))
+
+
+def show(path: str | os.PathLike) -> str:
+    """A path as one line of printable text; two different paths never look the same."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace") if os.sep == "/" else os.fspath(path)
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _is_dir(entry):
     try:
-        with Image.open(path, formats=FORMATS) as image:
-            image.draft("RGB", (2 * size, 2 * size))  # lets a large JPEG be decoded at a fraction of its size
-            ImageOps.exif_transpose(image, in_place=True)
-            if image.mode.startswith("I"):
-                image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
-            if image.has_transparency_data:
-                image = image.convert("RGBA")
-                image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-            image = image.convert("RGB")
-            if image.size != (size, size):
-                image = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
-            return np.asarray(image)
-    except MemoryError:
-        raise
-    except Exception as error:  # decoders raise anything at all on broken files
-        if getattr(error, "errno", None) not in (None, errno.ENOENT, errno.EACCES):
-            raise  # the disk or the network failed, not the file: another picture must not silently take its place
-        raise UnreadablePicture(f"{str(error) or type(error).__name__}".splitlines()[0]) from error
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
 
 
-def _walk(folder):
-    """Paths within the folder and sizes of all files below it; each folder once, however many links lead to it."""
-    seen = set()
-
-    def report(error):
-        log.warning("passed over the folder %s: %s", _show(error.filename), error.strerror)
-
-    for directory, names, files in os.walk(folder, onerror=report, followlinks=True):
-        status = os.stat(directory)
-        if (status.st_dev, status.st_ino) in seen:
-            names.clear()
-            continue
-        seen.add((status.st_dev, status.st_ino))
-        names[:] = sorted(name for name in names if not name.startswith("."))
-        for name in files:
-            path = os.path.join(directory, name)
-            if not name.startswith(".") and os.path.isfile(path):
-                yield os.path.relpath(path, folder), os.path.getsize(path)
-
-
-def _problem(path):
-    """Why a file's first bytes cannot be a picture's, or None."""
+def _size(entry):
+    """Size of a file that may be a picture; 0 if that is not to be had; None if it is none."""
+    named = entry.name.lower().endswith(SUFFIXES)
     try:
-        with open(path, "rb") as file:
-            head = file.read(16)
-    except OSError as error:
-        return error.strerror
-    if head.startswith(SIGNATURES) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
-        return None
-    return "not a picture" if head else "empty"
-
-
-def _show(path):
-    return os.fsencode(path).decode("utf-8", "backslashreplace").replace("\n", "\\n")
+        if not entry.is_file():
+            if named and not entry.is_symlink():
+                log.warning("passed over %s: not a file", show(entry.path))
+                return None
+            return 0 if named else None
+        if not named:
+            with open(entry.path, "rb", buffering=0) as file:
+                named = is_picture(file.read(16))
+        return entry.stat().st_size if named else None
+    except OSError:
+        return 0 if named else None

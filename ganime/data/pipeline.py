@@ -1,6 +1,9 @@
 """From pictures to batches: a `tf.data` pipeline in which every batch is a function of (seed, step)."""
 
-import numpy as np
+import atexit
+import threading
+import time
+
 import tensorflow as tf
 
 
@@ -19,7 +22,8 @@ def make_dataset(
     step can be the first. An epoch may end, and the next begin, within a batch.
 
     Args:
-        pictures: `PictureFolder`, `DrawnFaces`, or anything with `len()` and `load(index, size)` to uint8 [size, size, 3].
+        pictures: `PictureFolder`, `PackedPictures`, `DrawnFaces`, or anything with `len()` and `load_batch(indices, size)` to
+            uint8 [count, size, size, 3].
         image_size: Side of the pictures in pixels.
         batch_size: Pictures in a batch.
         first_step, last_step: Which steps' batches.
@@ -48,11 +52,37 @@ def make_dataset(
         return tf.ensure_shape(images, [batch_size, image_size, image_size, 3])
 
     def load(indices, mirrored):
-        batch = np.empty((batch_size, image_size, image_size, 3), np.uint8)
-        for image, index, mirror in zip(batch, indices.tolist(), mirrored, strict=True):
-            picture = pictures.load(index, image_size)
-            image[:] = picture[:, ::-1] if mirror else picture
+        with _loaders:
+            batch = pictures.load_batch(indices.tolist(), image_size)
+            pixels = batch.view("V3")[..., 0]  # three bytes moved as one: three times as fast
+            pixels[mirrored] = pixels[mirrored, :, ::-1]
         return batch
 
     steps = tf.data.Dataset.range(first_step, last_step)
     return steps.map(draw, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(2)
+
+
+class _Loaders:
+    """Counts the batches being loaded, and lets Python end between two of them: in the middle of one it would wait forever,
+    each for the other, when an iterator is left open."""
+
+    def __init__(self):
+        self.lock, self.working, self.last = threading.Lock(), 0, 0.0
+        atexit.register(self.finish)
+
+    def __enter__(self):
+        with self.lock:
+            self.working += 1
+
+    def __exit__(self, *error):
+        with self.lock:
+            self.working -= 1
+            self.last = time.monotonic()
+
+    def finish(self, quiet=0.1):
+        """Wait until nothing has been loaded for a while: what is prefetched is complete then."""
+        while self.working or time.monotonic() - self.last < quiet:
+            time.sleep(quiet / 10)
+
+
+_loaders = _Loaders()

@@ -1,0 +1,80 @@
+"""Finding faces in illustrations, with OpenCV's cascade classifier."""
+
+import os
+import threading
+
+import numpy as np
+
+from ganime.errors import GanimeError, InputError
+
+# By nagadomi, MIT licence. Found in it: 99 of 100 faces pasted into pages, and one thing that is none.
+CASCADE = "lbpcascade_animeface.xml"
+URL = f"https://raw.githubusercontent.com/nagadomi/lbpcascade_animeface/4433ab1ae1166ea75acfe99eb0f18709dac329a0/{CASCADE}"
+SHA256 = "9376d30ac38db6bda2a68b88b3b76bbd7e6aa33af47f7f5c76bc88ca75f1ce30"
+SCALE_STEP = 1.05
+MIN_NEIGHBORS = 3
+MIN_BOX = 24  # pixels; the window that the cascade was trained on
+
+
+class FaceDetector:
+    """Finds faces from the front; several threads may use one.
+
+    Args:
+        cascade: Path of a cascade for `cv2.CascadeClassifier`. By default nagadomi's for anime faces, which is fetched once.
+
+    Raises:
+        InputError: If that file is no cascade.
+        GanimeError: If OpenCV is missing or the cascade cannot be fetched.
+    """
+
+    def __init__(self, cascade: str | os.PathLike | None = None):
+        try:
+            import cv2
+
+            cv2.CascadeClassifier  # noqa: B018 (version 5 has none)
+        except (ImportError, AttributeError):
+            raise GanimeError(
+                "finding faces needs OpenCV 4: pip install 'opencv-python-headless<5' (without: --no-detect)"
+            ) from None
+        self._cv2 = cv2
+        self._path = os.fspath(cascade or _fetch())
+        self._own = threading.local()
+        self._classifier()
+
+    def find(self, picture: np.ndarray, min_box: int = MIN_BOX) -> list[tuple[int, int, int]]:
+        """Squares that hold a face, forehead to chin, from left to right.
+
+        Args:
+            picture: uint8 [height, width, 3], RGB.
+            min_box: Smallest square to look for, in pixels. The time grows with pixels / min_box ** 2.
+
+        Returns:
+            (left, top, side) in pixels.
+        """
+        grey = self._cv2.cvtColor(picture, self._cv2.COLOR_RGB2GRAY)
+        side = max(min_box, MIN_BOX)
+        boxes = self._classifier().detectMultiScale(grey, SCALE_STEP, MIN_NEIGHBORS, minSize=(side, side))
+        return sorted((int(x), int(y), int(width)) for x, y, width, _ in boxes)
+
+    def _classifier(self):
+        """One for each thread, since it remembers what it looks at."""
+        if not hasattr(self._own, "classifier"):
+            self._cv2.setNumThreads(1)
+            try:
+                self._own.classifier = self._cv2.CascadeClassifier(self._path)
+                empty = self._own.classifier.empty()
+            except (self._cv2.error, SystemError):
+                empty = True
+            if empty:
+                raise InputError(f"{self._path} is no cascade for finding faces")
+        return self._own.classifier
+
+
+def _fetch():
+    from keras.utils import get_file
+
+    try:
+        return get_file(CASCADE, URL, file_hash=SHA256, hash_algorithm="sha256", cache_subdir="ganime")
+    except Exception as error:  # Keras raises a bare one for all that can go wrong with a download
+        reason = str(error).splitlines()[0]
+        raise GanimeError(f"{CASCADE} cannot be fetched ({reason}); give its path with --cascade") from error
