@@ -108,10 +108,10 @@ def check(folder, sheet, table):
     for name, counts in (("formats", findings.formats), ("sizes", findings.sizes)):
         common = [f"{'x'.join(map(str, key)) if name == 'sizes' else key} {n:,}" for key, n in counts.most_common(LISTED)]
         more = len(counts) - len(common)
-        click.echo(f"{name}: {', '.join(common)}" + f" and {more:,} more" * bool(more))
+        click.echo(f"{name}: {', '.join(common) or 'none'}" + f" and {more:,} more" * bool(more))
     problems = {"unreadable": findings.unreadable, "exact copy": findings.exact_copies, "near copy": findings.near_copies}
     for (name, found), plural in zip(problems.items(), ("unreadable files", "exact copies", "near copies"), strict=True):
-        click.echo(f"{len(found):,} {plural}")
+        click.echo(f"{plural}: {len(found):,}")
         for path, detail in list(found.items())[:LISTED]:
             click.echo(f"  {show(path)}: {detail if name == 'unreadable' else show(detail)}")
         if len(found) > LISTED:

@@ -14,7 +14,8 @@ from ganime.data.drawn import draw_face
 from ganime.recipes import get_recipe
 
 ROOT = Path(__file__).parents[1]
-FACES64 = ROOT.parent / "shared" / "datasets" / "faces64"
+DATASETS = ROOT.parent / "shared" / "datasets"  # pictures that are not part of the project
+FACES64 = DATASETS / "faces64"
 
 TINY = (
     "image_size=32",

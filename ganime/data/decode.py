@@ -1,12 +1,15 @@
 """From the bytes of a file to an RGB picture, whatever the file claims to be (Pillow and simplejpeg, no TensorFlow)."""
 
+import contextlib
 import errno
 import io
 import os
+import re
+import threading
 
 import numpy as np
 import simplejpeg
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ganime.errors import InputError
 
@@ -19,7 +22,12 @@ READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)  
 FIRST_READ = 2**16  # bytes
 MAX_BYTES = 2**29  # of a file
 MAX_PIXELS = 2**30 // 12  # of a picture, decoded whole: Pillow's bound for decompression bombs, a quarter of a gigabyte in RGB
+LARGE = 2**24  # pixels; of larger pictures one is decoded at a time, which may take 20 bytes for each pixel
 MIN_SIDE = 8  # pixels; nothing can be seen on less
+MAX_SCANS = 100  # of a JPEG, as in libtiff. Programs write a dozen; each takes the time of a picture, and perhaps ten bytes
+MARKER = re.compile(rb"\xff[\xc0-\xcf\xd9-\xfe]")  # of a JPEG, save those within a scan
+
+_one_large = threading.Lock()
 
 # A file that is missing, forbidden or no file; all other errors are the disk's or the network's.
 FAULTS_OF_THE_FILE = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
@@ -80,12 +88,16 @@ def decode_picture(data: bytes, at_least: int | None = None) -> np.ndarray:
         UnreadablePicture: If it cannot be decoded whole, has more than `MAX_PIXELS` pixels or a side of less than `MIN_SIDE`.
     """
     try:
+        if data.count(b"\xff\xda") > MAX_SCANS and _scans(data) > MAX_SCANS:
+            raise UnreadablePicture(f"a JPEG of more than {MAX_SCANS} scans")
         picture = _decode_plain_jpeg(data, at_least) if data.startswith(JPEG) else None
         return _decode_any(data, at_least) if picture is None else picture
     except UnreadablePicture:
         raise
+    except UnidentifiedImageError:  # its message has an address in memory, and no more
+        raise UnreadablePicture("damaged") from None
     except Exception as error:  # decoders raise anything at all on broken files
-        raise UnreadablePicture((str(error) or type(error).__name__).splitlines()[0]) from error
+        raise UnreadablePicture(f"cannot be decoded: {str(error) or type(error).__name__}".splitlines()[0]) from error
 
 
 def describe_picture(data: bytes) -> tuple[str, tuple[int, int]]:
@@ -132,15 +144,28 @@ def _decode_any(data, at_least):
         _check_size(*image.size)
         if at_least:
             image.draft("RGB", (2 * at_least, 2 * at_least))
-        ImageOps.exif_transpose(image, in_place=True)
-        if image.mode == "F":
-            raise UnreadablePicture("its pixels are floating-point numbers of unknown range")
-        if image.mode.startswith("I"):
-            image = Image.fromarray((np.asarray(image) // 257).clip(0, 255).astype(np.uint8))
-        if image.has_transparency_data:
-            image = image.convert("RGBA")
-            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-        return np.asarray(image.convert("RGB"))
+        large = image.width * image.height > LARGE
+        if large and image.tile and image.tile[0][0] == "bmp_rle":  # Pillow does these in Python, byte by byte
+            raise UnreadablePicture(f"a compressed BMP of {image.width}x{image.height} pixels")
+        with _one_large if large else contextlib.nullcontext():
+            ImageOps.exif_transpose(image, in_place=True)
+            if image.mode in ("F", "I"):
+                raise UnreadablePicture("its pixels are numbers of unknown range")
+            if image.mode.startswith("I"):
+                image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
+            if image.has_transparency_data:
+                image = image.convert("RGBA")
+                image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+            return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+
+
+def _scans(data):
+    """Number of scans of a JPEG, without those of pictures within it or after it; 0 for other files."""
+    count, place = 0, 2
+    while data.startswith(JPEG) and (marker := MARKER.search(data, place)) and marker[0] != b"\xff\xd9":
+        count += marker[0] == b"\xff\xda"
+        place = marker.end() + int.from_bytes(data[marker.end() : marker.end() + 2], "big")
+    return count
 
 
 def _check_size(width, height):

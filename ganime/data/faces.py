@@ -13,6 +13,7 @@ URL = f"https://raw.githubusercontent.com/nagadomi/lbpcascade_animeface/4433ab1a
 SHA256 = "9376d30ac38db6bda2a68b88b3b76bbd7e6aa33af47f7f5c76bc88ca75f1ce30"
 SCALE_STEP = 1.05
 MIN_NEIGHBORS = 3
+MAX_SIDE = 4096  # pixels; larger pictures are searched at this size
 MIN_BOX = 24  # pixels; the window that the cascade was trained on
 
 
@@ -42,19 +43,22 @@ class FaceDetector:
         self._classifier()
 
     def find(self, picture: np.ndarray, min_box: int = MIN_BOX) -> list[tuple[int, int, int]]:
-        """Squares that hold a face, forehead to chin, from left to right.
+        """Squares that hold a face, from the hair to the chin, from left to right.
 
         Args:
-            picture: uint8 [height, width, 3], RGB.
+            picture: uint8 [height, width, 3], RGB. In larger ones than `MAX_SIDE` only the larger faces are found.
             min_box: Smallest square to look for, in pixels. The time grows with pixels / min_box ** 2.
 
         Returns:
             (left, top, side) in pixels.
         """
         grey = self._cv2.cvtColor(picture, self._cv2.COLOR_RGB2GRAY)
-        side = max(min_box, MIN_BOX)
+        scale = max(1.0, max(grey.shape) / MAX_SIDE)
+        if scale > 1:
+            grey = self._cv2.resize(grey, None, fx=1 / scale, fy=1 / scale, interpolation=self._cv2.INTER_AREA)
+        side = max(round(min_box / scale), MIN_BOX)
         boxes = self._classifier().detectMultiScale(grey, SCALE_STEP, MIN_NEIGHBORS, minSize=(side, side))
-        return sorted((int(x), int(y), int(width)) for x, y, width, _ in boxes)
+        return sorted(tuple(int(scale * value) for value in box[:3]) for box in boxes)
 
     def _classifier(self):
         """One for each thread, since it remembers what it looks at."""
@@ -73,8 +77,10 @@ class FaceDetector:
 def _fetch():
     from keras.utils import get_file
 
+    home = os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras")
+    os.makedirs(home, exist_ok=True)  # else Keras goes to /tmp
     try:
-        return get_file(CASCADE, URL, file_hash=SHA256, hash_algorithm="sha256", cache_subdir="ganime")
+        return get_file(CASCADE, URL, file_hash=SHA256, hash_algorithm="sha256", cache_subdir="ganime", cache_dir=home)
     except Exception as error:  # Keras raises a bare one for all that can go wrong with a download
         reason = str(error).splitlines()[0]
         raise GanimeError(f"{CASCADE} cannot be fetched ({reason}); give its path with --cascade") from error

@@ -186,8 +186,12 @@ def save_contact_sheet(path: Path, files: list[Path]) -> None:
 
 def show(path: str | os.PathLike) -> str:
     """A path as one line of printable text; two different paths never look the same."""
-    text = os.fsencode(path).decode("utf-8", "backslashreplace") if os.sep == "/" else os.fspath(path)
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+    def escape(c):
+        plain = c.isprintable() and (c != "\\" or os.sep == "\\")
+        return c if plain else c.encode("unicode_escape").decode()
+
+    return "".join(map(escape, os.fspath(path)))
 
 
 def _is_dir(entry):
@@ -202,7 +206,7 @@ def _size(entry):
     named = entry.name.lower().endswith(SUFFIXES)
     try:
         if not entry.is_file():
-            if named and not entry.is_symlink():
+            if named and os.path.exists(entry.path):
                 log.warning("passed over %s: not a file", show(entry.path))
                 return None
             return 0 if named else None

@@ -113,8 +113,9 @@ def prepare(
 
 
 def sharpness(picture: np.ndarray) -> float:
-    """Strength of a picture's edges at 64x64: deviation of its grey values' Laplacian over that of the values themselves."""
-    grey = np.asarray(Image.fromarray(fit_square(picture, 64)).convert("L"), np.float32)
+    """Strength of a picture's edges, at 64x64 at most: deviation of its grey values' Laplacian over the values' own."""
+    small = fit_square(picture, min(64, *picture.shape[:2]))
+    grey = np.asarray(Image.fromarray(small).convert("L"), np.float32)
     middle = grey[1:-1, 1:-1]
     laplacian = grey[1:-1, :-2] + grey[1:-1, 2:] + grey[:-2, 1:-1] + grey[2:, 1:-1] - 4 * middle
     return float(laplacian.std() / max(grey.std(), 1.0))

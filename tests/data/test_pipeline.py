@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -14,11 +17,12 @@ class Numbered:
     def __len__(self):
         return self.count
 
-    def load(self, index, size):
-        picture = np.zeros((size, size, 3), np.uint8)
-        picture[..., 0], picture[..., 1] = index // 256 % 256, index % 256
-        picture[:, size // 2 :, 2] = 255
-        return picture
+    def load_batch(self, indices, size):
+        batch = np.zeros((len(indices), size, size, 3), np.uint8)
+        for picture, index in zip(batch, indices, strict=True):
+            picture[..., 0], picture[..., 1] = index // 256 % 256, index % 256
+            picture[:, size // 2 :, 2] = 255
+        return batch
 
 
 def indices(dataset):
@@ -60,10 +64,21 @@ def test_half_of_the_pictures_are_mirrored():
 def test_only_what_is_asked_for_is_read():
     read = []
     pictures = Numbered(100_000)
-    load = pictures.load
-    pictures.load = lambda index, size: read.append(index) or load(index, size)
+    load = pictures.load_batch
+    pictures.load_batch = lambda indices, size: read.extend(indices) or load(indices, size)
     far = make_dataset(pictures, 4, 8, first_step=10**12)
     assert far.take(1).cardinality() == 1
     batch = next(iter(far))
     assert batch.dtype == tf.uint8 and batch.shape == (8, 4, 4, 3)
     assert len(read) < 1000  # the batch, and what is prefetched
+
+
+def test_python_ends_while_batches_are_loaded():
+    """With an iterator left open, in the middle of loading."""
+    code = """
+from ganime.data.drawn import DrawnFaces
+from ganime.data.pipeline import make_dataset
+iterator = iter(make_dataset(DrawnFaces(), 64, 16))
+next(iterator)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

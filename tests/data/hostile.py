@@ -1,0 +1,321 @@
+"""Files that nobody would want among their pictures, what each of them gets, and ways to damage good ones."""
+
+import io
+import os
+import random
+import struct
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ganime.data.decode import FORMATS, MIN_SIDE, UnreadablePicture, decode_picture, describe_picture, fit_square
+from ganime.data.drawn import draw_face
+
+RED, BLUE, GREY, WHITE = (200, 30, 60), (20, 40, 220), (90, 90, 90), (255, 255, 255)
+TOO_LARGE = r"pixels are more than 89 million|exceeds limit of \d+ pixels"
+
+
+@dataclass
+class Hostile:
+    """A file and what it gets.
+
+    Attributes:
+        name: Its name; of bytes that need not be UTF-8, as Python has them (`os.fsdecode`).
+        content: The file's bytes, or what makes something else of that path.
+        reason: Pattern of the reason for which it is passed over; None if it is taken.
+        color: Of its first pixel, if it is taken.
+        shape: Its height and width, if it is taken.
+        listed: Whether it counts as a picture at all.
+    """
+
+    name: str
+    content: bytes | Callable[[Path], None]
+    reason: str | None = None
+    color: tuple[int, int, int] = RED
+    shape: tuple[int, int] = (40, 48)
+    listed: bool = True
+
+    def make(self, folder: Path) -> Path:
+        """Put it there."""
+        path = folder / self.name
+        path.parent.mkdir(exist_ok=True)
+        if callable(self.content):
+            self.content(path)
+        else:
+            path.write_bytes(self.content)
+        return path
+
+
+def encoded(image: Image.Image, kind: str, **options) -> bytes:
+    """The content of a file with that picture."""
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def patched(data: bytes, place: int, kind: str, *values: int) -> bytes:
+    """The bytes with numbers written over them (`struct`)."""
+    new = struct.pack(kind, *values)
+    return data[:place] + new + data[place + len(new) :]
+
+
+def png(width: int, height: int, *chunks: bytes) -> bytes:
+    """A black PNG of one bit per pixel, made row by row, so that a huge one costs little."""
+    rows = zlib.compressobj(9)
+    parts = [rows.compress(bytes((width + 7) // 8 + 1)) for _ in range(height)]
+    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    content = (chunk(b"IHDR", header), *chunks, chunk(b"IDAT", b"".join(parts) + rows.flush()), chunk(b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(content)
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    """A chunk of a PNG."""
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def with_valid_checksums(data: bytes) -> bytes:
+    """A PNG with the checksums that its chunks should have: with wrong ones, damage is found before it does any."""
+    place, parts = 8, [data[:8]]
+    while place + 12 <= len(data):
+        (length,) = struct.unpack_from(">I", data, place)
+        parts.append(chunk(data[place + 4 : place + 8], data[place + 8 : place + 8 + length]))
+        place += 12 + length
+    return b"".join(parts)
+
+
+def tiff_with(data: bytes, tag: int, value: int) -> bytes:
+    """A little-endian TIFF in which a tag of its first directory has another value."""
+    (start,) = struct.unpack_from("<I", data, 4)
+    (count,) = struct.unpack_from("<H", data, start)
+    places = [start + 2 + 12 * i for i in range(count)]
+    place = next(place for place in places if struct.unpack_from("<H", data, place) == (tag,))
+    return patched(data, place + 2, "<HII", 4, 1, value)
+
+
+def bmp_of_runs(width: int, height: int, runs: bytes) -> bytes:
+    """A BMP that is compressed by run lengths."""
+    start = 14 + 40 + 1024
+    header = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 8, 1, len(runs), 0, 0, 256, 0)
+    colors = b"".join(bytes((i, i, i, 0)) for i in range(256))
+    return b"BM" + struct.pack("<IHHI", start + len(runs), 0, 0, start) + header + colors + runs
+
+
+def _face(mode="RGB"):
+    return Image.fromarray(draw_face(1, 40)).convert(mode)
+
+
+def _plain(mode="RGB", color=RED):
+    return Image.new("RGB", (48, 40), color).convert(mode)
+
+
+def _halves():
+    image = Image.new("RGB", (40, 48), RED)
+    image.paste(BLUE, (0, 24, 40, 48))
+    return image
+
+
+def _animation(kind):
+    options = {"lossless": True} if kind == "WEBP" else {}
+    return encoded(_plain(), kind, save_all=True, append_images=[_plain(color=BLUE)], duration=100, **options)
+
+
+def _jpeg_of_size(width, height, **options):
+    data = encoded(_plain(), "JPEG", **options)
+    frame = next(place for place in range(len(data)) if data[place : place + 2] in (b"\xff\xc0", b"\xff\xc2"))
+    return patched(data, frame + 5, ">HH", height, width)
+
+
+def _turned():
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera lay on its right side
+    return encoded(_halves().transpose(Image.Transpose.ROTATE_90), "JPEG", exif=exif, quality=95)
+
+
+def _numbers(kind, value):
+    return Image.fromarray(np.full((40, 48), value, kind))
+
+
+def _deep_rgb(value):
+    rows = (b"\0" + struct.pack(">HHH", *value) * 48) * 40
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 48, 40, 16, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def _scans(count):
+    """A progressive JPEG with its last scan repeated: a few bytes each, and each takes the time of the whole picture."""
+    data = encoded(Image.new("L", (48, 40)), "JPEG", progressive=True)
+    last = data.rindex(b"\xff\xda")
+    return data[:last] + data[last:-2] * count + data[-2:]
+
+
+def _link_to(target):
+    return lambda path: os.symlink(target, path)
+
+
+TRUNCATED = {kind: encoded(_face(), kind) for kind in FORMATS}
+
+HOSTILE = {
+    "empty": Hostile("empty.png", b"", "^empty$"),
+    "text": Hostile("text.jpg", b"just some words", "not a picture"),
+    "web page": Hostile("page.png", b"<!DOCTYPE html>\n<title>404 Not Found</title>", "not a picture"),
+    "zeros": Hostile("zeros.webp", bytes(100_000), "not a picture"),
+    **{
+        f"half a {kind}": Hostile(f"half.{kind.lower()}", data[: len(data) // 2], "cannot be decoded|damaged")
+        for kind, data in TRUNCATED.items()
+    },
+    "signature of a PNG": Hostile("signature.png", b"\x89PNG\r\n\x1a\n", "cannot be decoded|damaged"),
+    "PNG bomb": Hostile("bomb.png", png(30_000, 30_000), TOO_LARGE),
+    "PNG just too large": Hostile("large.png", png(9460, 9460), TOO_LARGE),
+    "PNG with a text bomb": Hostile(
+        "text-bomb.png", png(48, 40, chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(2**26), 9))), "too large"
+    ),
+    "PNG with a profile bomb": Hostile(
+        "profile-bomb.png", png(48, 40, chunk(b"iCCP", b"a\0\0" + zlib.compress(bytes(2**26), 9))), "too large"
+    ),
+    "JPEG that claims to be huge": Hostile("huge.jpg", _jpeg_of_size(65_500, 65_500), TOO_LARGE),
+    "JPEG of a thousand scans": Hostile("scans.jpg", _scans(1000), "more than 100 scans"),
+    "GIF with a huge screen": Hostile("huge.gif", patched(encoded(_face(), "GIF"), 6, "<HH", 65_535, 65_535), TOO_LARGE),
+    "BMP that claims to be huge": Hostile(
+        "huge.bmp", patched(encoded(_face(), "BMP"), 18, "<ii", 2**31 - 1, 2**31 - 1), TOO_LARGE
+    ),
+    "BMP without a row": Hostile(
+        "flat.bmp", patched(encoded(_face(), "BMP"), 22, "<i", 0), "too few|cannot be decoded|damaged"
+    ),
+    "compressed BMP of long rows": Hostile("rows.bmp", bmp_of_runs(2**23, 8, b"\1\1\0\0" * 8 + b"\0\1"), "compressed BMP"),
+    "TIFF that claims to be huge": Hostile(
+        "huge.tif", tiff_with(tiff_with(encoded(_face(), "TIFF"), 256, 2**31 - 1), 257, 2**31 - 1), TOO_LARGE
+    ),
+    "TIFF of one huge strip": Hostile(
+        "strip.tif", tiff_with(encoded(_face(), "TIFF"), 279, 2**32 - 1), "cannot be decoded|damaged"
+    ),
+    "WebP that claims to be huge": Hostile(
+        "huge.webp", patched(encoded(_plain(), "WEBP", lossless=True), 21, "<I", 2**28 - 1), "cannot be decoded|damaged"
+    ),
+    "1x1": Hostile("dot.png", png(1, 1), "1x1 pixels are too few"),
+    "1x20000": Hostile("line.png", png(1, 20_000), "1x20000 pixels are too few"),
+    "20000x9": Hostile("ribbon.png", png(20_000, 9), color=(0, 0, 0), shape=(9, 20_000)),
+    "JPEG named .png": Hostile("a-jpeg.png", encoded(_plain(), "JPEG", quality=95)),
+    "PNG without an ending": Hostile("a-png", encoded(_plain(), "PNG")),
+    "PNG named .txt": Hostile("a-png.txt", encoded(_plain(), "PNG")),
+    "text named .txt": Hostile("words.txt", b"just some words", listed=False),
+    "grey PNG of 16 bits": Hostile("grey16.png", encoded(_numbers(np.uint16, 90 * 257), "PNG"), color=GREY),
+    "color PNG of 16 bits": Hostile("color16.png", _deep_rgb([257 * value for value in RED])),
+    "TIFF of floating-point numbers": Hostile("float.tif", encoded(_numbers(np.float32, 0.5), "TIFF"), "unknown range"),
+    "TIFF of 32-bit integers": Hostile("integer.tif", encoded(_numbers(np.int32, 200), "TIFF"), "unknown range"),
+    "TIFF in Lab": Hostile("lab.tif", encoded(Image.new("LAB", (48, 40)), "TIFF"), "LAB"),
+    "CMYK JPEG": Hostile("cmyk.jpg", encoded(_plain("CMYK"), "JPEG", quality=95)),
+    "CMYK TIFF": Hostile("cmyk.tif", encoded(_plain("CMYK"), "TIFF")),
+    "grey JPEG": Hostile("grey.jpg", encoded(_plain("L", GREY), "JPEG", quality=95), color=GREY),
+    "progressive JPEG": Hostile("progressive.jpg", encoded(_plain(), "JPEG", quality=95, progressive=True)),
+    "JPEG of a turned camera": Hostile("turned.jpg", _turned(), shape=(48, 40)),
+    "JPEG with a damaged Exif": Hostile("exif.jpg", encoded(_plain(), "JPEG", quality=95, exif=b"Exif\0\0damaged")),
+    "JPEG with something after it": Hostile("trailing.jpg", encoded(_plain(), "JPEG", quality=95) + b"<script>" * 1000),
+    "palette with transparency": Hostile("palette.png", encoded(Image.new("P", (48, 40)), "PNG", transparency=0), color=WHITE),
+    "grey with transparency": Hostile("la.png", encoded(Image.new("LA", (48, 40), (90, 0)), "PNG"), color=WHITE),
+    "color with transparency": Hostile("rgba.png", encoded(Image.new("RGBA", (48, 40), (*BLUE, 0)), "PNG"), color=WHITE),
+    "animated GIF": Hostile("animated.gif", _animation("GIF")),
+    "animated WebP": Hostile("animated.webp", _animation("WEBP")),
+    "animated PNG": Hostile("animated.png", _animation("PNG")),
+    "broken link": Hostile("broken-link.png", _link_to("nowhere"), "No such file"),
+    "link to itself": Hostile("itself.png", _link_to("itself.png"), "symbolic links"),
+    "folders in a circle": Hostile("circle", _link_to("."), listed=False),
+    "link to all files": Hostile("up.png", _link_to(".."), listed=False),
+    "folder named .png": Hostile("folder.png/inside.png", encoded(_plain(color=BLUE), "PNG"), color=BLUE),
+    "forbidden": Hostile("forbidden.png", encoded(_plain(), "PNG"), "Permission denied"),
+    "name of two lines": Hostile("two\nlines.png", encoded(_plain(), "PNG")),
+    "broken and a name of two lines": Hostile("two\r\nbroken lines.png", b"\x89PNG\r\n\x1a\n", "cannot be decoded|damaged"),
+    "name that is no UTF-8": Hostile(os.fsdecode(b"\xff\xfe.png"), encoded(_plain(), "PNG")),
+    "broken and a name that is no UTF-8": Hostile(os.fsdecode(b"\x80.png"), b"", "^empty$"),
+    "name of a control character": Hostile("\x80.png", encoded(_plain(), "PNG")),
+    "name that looks like an escape": Hostile("\\x80.png", encoded(_plain(), "PNG")),
+    "name with a dash": Hostile("--strict.png", encoded(_plain(), "PNG")),
+    "name with spaces": Hostile(" a  face .png", encoded(_plain(), "PNG")),
+    "name with an emoji": Hostile("\N{GRINNING FACE}.png", encoded(_plain(), "PNG")),
+    "name of 250 characters": Hostile("x" * 246 + ".png", encoded(_plain(), "PNG")),
+    "name of a formula": Hostile("=1+1,\"'.png", encoded(_plain(), "PNG")),
+}
+if hasattr(os, "mkfifo"):
+    HOSTILE["pipe"] = Hostile("pipe.jpg", os.mkfifo, listed=False)
+    HOSTILE["link to a device"] = Hostile("device.png", _link_to("/dev/zero"), listed=False)
+
+CHANGES = ("flip", "delete", "insert", "repeat", "number", "cut", "splice")
+NUMBERS = (0, 1, 2, 7, 127, 128, 255, 256, 9000, 2**15 - 1, 2**15, 2**16 - 1, 2**24, 2**31 - 1, 2**31, 2**32 - 1)
+
+
+def damaged(data: bytes, changes: list[tuple[str, int, int, int]], other: bytes = b"") -> bytes:
+    """The content of a file after some changes.
+
+    Args:
+        data: Content of a file.
+        changes: For each what to do, where, over how many bytes, and a number.
+        other: Content of a file that may be spliced in.
+    """
+    for change, place, length, number in changes:
+        place %= len(data) + 1
+        before, there, after = data[:place], data[place : place + length], data[place + length :]
+        if change == "flip":
+            data = before + bytes(value ^ 1 << number % 8 for value in there[:1]) + there[1:] + after
+        elif change == "delete":
+            data = before + after
+        elif change == "insert":
+            data = before + random.Random(number).randbytes(length) + there + after
+        elif change == "repeat":
+            data = before + there * (number % 8) + after
+        elif change == "number":
+            width, order = ((1, "big"), (2, "big"), (2, "little"), (4, "big"), (4, "little"))[number % 5]
+            value = NUMBERS[number // 5 % len(NUMBERS)] % 256**width
+            data = before + value.to_bytes(width, order) + data[place + width :]
+        elif change == "cut":
+            data = before or data
+        elif change == "splice":
+            data = before + other[number % (len(other) + 1) :]
+    return data
+
+
+def examine(data: bytes) -> str:
+    """The reason why a file's content is passed over; empty if it is taken. Raises if it is neither as it should be."""
+    try:
+        picture = decode_picture(data)
+    except UnreadablePicture as error:
+        reason = str(error)
+        assert reason.strip() and reason.isprintable(), reason
+        return reason
+    assert picture.dtype == np.uint8 and picture.ndim == 3 and picture.shape[2] == 3
+    assert min(picture.shape[:2]) >= MIN_SIDE
+    assert fit_square(picture, 64).shape == (64, 64, 3)
+    assert min(fit_square(decode_picture(data, at_least=64), 64).shape[:2]) == 64
+    kind, size = describe_picture(data)
+    assert kind and min(size) >= MIN_SIDE
+    return ""
+
+
+def samples() -> dict[str, list[bytes]]:
+    """Small files of each format that between them pass through most of its decoder."""
+    face, exif = _face(), Image.Exif()
+    exif[0x0112] = 5
+    frames = {"save_all": True, "append_images": [_face("L").convert("RGB")]}
+    modes = {
+        "PNG": ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"),
+        "BMP": ("1", "L", "P", "RGB", "RGBA"),
+        "TIFF": ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "F"),
+        "GIF": ("L", "P"),
+        "WEBP": ("RGB", "RGBA"),
+        "AVIF": ("RGB", "RGBA"),
+        "JPEG": ("L", "RGB", "CMYK"),
+    }
+    found = {kind: [encoded(_face(mode), kind) for mode in modes[kind]] for kind in FORMATS}
+    found["JPEG"] += [encoded(face, "JPEG", progressive=True, exif=exif), encoded(face, "JPEG", restart_marker_rows=1)]
+    found["JPEG"] += [encoded(face, "MPO", **frames)]
+    found["PNG"] += [encoded(face, "PNG", exif=exif, **frames), encoded(_face("P"), "PNG", transparency=0), png(40, 40)]
+    found["GIF"] += [encoded(face, "GIF", transparency=0, **frames)]
+    found["WEBP"] += [encoded(face, "WEBP", lossless=True, exif=exif), encoded(face, "WEBP", **frames)]
+    found["AVIF"] += [encoded(face, "AVIF", exif=exif), encoded(face, "AVIF", **frames)]
+    for compression in ("tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg", "lzma", "zstd"):
+        found["TIFF"] += [encoded(face, "TIFF", compression=compression)]
+    found["TIFF"] += [encoded(_face("1"), "TIFF", compression=kind) for kind in ("group3", "group4")]
+    found["BMP"] += [bmp_of_runs(40, 40, b"".join(bytes((20, 5 * i, 0, 4, i, 1, 2, 3, 16, 200, 0, 0)) for i in range(40)))]
+    return found

@@ -1,0 +1,87 @@
+import errno
+import io
+import os
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from ganime.data.decode import decode_picture, load_picture, read_picture
+from ganime.data.drawn import draw_face
+
+
+def encoded(image, kind, **options):
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"subsampling": 0}, {"quality": 30}, {"progressive": True}, {"restart_marker_rows": 1}]
+)
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_a_jpeg_is_decoded_as_pillow_does(mode, options):
+    data = encoded(Image.fromarray(draw_face(3, 75)).convert(mode), "JPEG", **options)
+    assert np.array_equal(decode_picture(data), np.asarray(Image.open(io.BytesIO(data)).convert("RGB")))
+
+
+def test_a_large_jpeg_is_decoded_at_a_fraction():
+    data = encoded(Image.fromarray(draw_face(3, 1024)), "JPEG")
+    assert decode_picture(data, at_least=64).shape == (128, 128, 3)
+    assert decode_picture(data).shape == (1024, 1024, 3)
+
+
+def test_pictures_are_fitted(tmp_path):
+    wide = np.zeros((50, 150, 3), np.uint8)
+    wide[:, 50:100] = (10, 200, 30)
+    Image.fromarray(wide).save(tmp_path / "wide.png")
+    assert (load_picture(tmp_path / "wide.png", 32)[:, 4:-4] == (10, 200, 30)).all()  # the middle
+
+
+@pytest.mark.parametrize("name", ["stripes.png", "stripes.jpg"])
+def test_downsizing_is_antialiased(tmp_path, name):
+    stripes = np.zeros((256, 256, 3), np.uint8)
+    stripes[:, ::2] = 255
+    Image.fromarray(stripes).save(tmp_path / name)
+    assert np.abs(load_picture(tmp_path / name, 64).astype(int) - 127).max() < 40
+
+
+def test_modes_become_rgb():
+    def color(image, kind="PNG", **options):
+        return decode_picture(encoded(image, kind, **options))[16, 16].tolist()
+
+    assert color(Image.new("L", (40, 40), 77)) == [77, 77, 77]
+    assert color(Image.new("RGBA", (40, 40), (255, 0, 0, 0))) == [255, 255, 255]
+    assert color(Image.new("LA", (40, 40), (0, 255))) == [0, 0, 0]
+    assert color(Image.new("P", (40, 40), 0), transparency=0) == [255, 255, 255]
+    assert color(Image.fromarray(np.full((40, 40), 100 * 257, np.uint16))) == [100, 100, 100]
+    assert color(Image.new("CMYK", (40, 40), (0, 255, 255, 0)), "JPEG") == pytest.approx([255, 0, 0], abs=3)
+
+
+def test_the_orientation_of_the_camera_is_followed():
+    image, exif = Image.fromarray(draw_face(5, 48)).crop((0, 0, 48, 40)), Image.Exif()
+    exif[0x0112] = 6
+    data = encoded(image, "JPEG", exif=exif, quality=95)
+    upright = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data))))
+    assert np.array_equal(decode_picture(data), upright) and upright.shape == (48, 40, 3)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
+def test_an_animation_gives_its_first_frame(kind):
+    frames = [Image.new("RGB", (40, 40), color) for color in ("red", "blue")]
+    data = encoded(frames[0], kind, save_all=True, append_images=frames[1:])
+    assert decode_picture(data)[16, 16].tolist() == pytest.approx([255, 0, 0], abs=3)
+
+
+def test_a_file_of_many_reads_is_read_whole(tmp_path):
+    (tmp_path / "noise.png").write_bytes(encoded(Image.effect_noise((512, 512), 99), "PNG"))
+    assert read_picture(tmp_path / "noise.png") == (tmp_path / "noise.png").read_bytes()
+
+
+def test_a_failing_disk_is_not_taken_for_a_broken_picture(tmp_path, monkeypatch):
+    def fail(*args, **kwargs):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "open", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        load_picture(tmp_path / "any.png", 32)

@@ -1,0 +1,158 @@
+import csv
+import io
+import os
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+
+from ganime.data.drawn import draw_face
+from ganime.data.folder import PictureFolder
+from ganime.data.prepare import Settings, prepare, sharpness
+from ganime.errors import InputError
+from tests.killing import kill_until_done, snapshot
+
+
+class Found:
+    """Stands in for the detector where its finds must be known."""
+
+    def find(self, picture, min_box):
+        return [(0, 0, 20), (91, 41, 20), (180, 80, 20)]
+
+
+def index(folder):
+    with open(folder / "index.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def fates(folder):
+    return {row["source"]: row["dropped"] for row in index(folder)}
+
+
+@pytest.fixture
+def source(tmp_path):
+    """Faces, with copies and what is no use among them."""
+    folder = tmp_path / "source"
+    (folder / "below").mkdir(parents=True)
+    for i in range(12):
+        Image.fromarray(draw_face(i, 80)).save(folder / f"face{i:02}.png")
+    face = Image.fromarray(draw_face(3, 80))
+    (folder / "below" / "same.png").write_bytes((folder / "face03.png").read_bytes())
+    face.save(folder / "encoded.jpg", quality=60)
+    face.resize((70, 70)).save(folder / "resized.webp")
+    Image.fromarray(draw_face(20, 40)).save(folder / "small.png")
+    Image.fromarray(draw_face(21, 80)).filter(ImageFilter.GaussianBlur(3)).save(folder / "blurred.png")
+    (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    (folder / "notes.txt").write_text("no picture")
+    return folder
+
+
+def test_what_becomes_of_each(source, tmp_path):
+    before, target = snapshot(source), tmp_path / "target"
+    counts = {"unreadable": 1, "exact copy": 1, "no face": 0, "too small": 1, "blurred": 1, "near copy": 2}
+    assert prepare(source, target, None) == {"pictures": 18, "kept": 12, **counts}
+    assert fates(target) == {
+        **{f"face{i:02}.png": "" for i in range(12)},
+        "below/same.png": "exact copy",
+        "face03.png": "",
+        "encoded.jpg": "near copy",
+        "resized.webp": "near copy",
+        "small.png": "too small",
+        "blurred.png": "blurred",
+        "broken.png": "unreadable",
+    } | ({"below/same.png": "", "face03.png": "exact copy"} if fates(target)["face03.png"] else {})
+    assert snapshot(source) == before
+    pictures = PictureFolder(target)
+    assert len(pictures) == 12 and not pictures.unreadable
+    kept = [row for row in index(target) if row["file"]]
+    for row in kept:
+        assert (row["x"], row["y"], row["side"], row["width"]) == ("0", "0", "80", "80")
+        assert Image.open(target / row["file"]).size == (64, 64)
+    assert {path.name for path in target.iterdir()} == {
+        *(row["file"] for row in kept), "index.csv", "prepare.json", "contact-sheet.png", ".lock"
+    }  # fmt: skip
+
+
+def test_the_largest_of_several_copies_is_kept(tmp_path):
+    (tmp_path / "source").mkdir()
+    for side in (64, 200, 100):
+        Image.fromarray(draw_face(1, 400)).resize((side, side)).save(tmp_path / "source" / f"{side}.png")
+    prepare(tmp_path / "source", tmp_path / "target", None)
+    assert fates(tmp_path / "target") == {"64.png": "near copy", "200.png": "", "100.png": "near copy"}
+
+
+def test_crops_have_a_margin_and_stay_inside(tmp_path):
+    page = np.random.default_rng(0).integers(0, 200, (100, 200, 3), np.uint8)
+    (tmp_path / "source").mkdir()
+    Image.fromarray(page).save(tmp_path / "source" / "page.png")
+    prepare(tmp_path / "source", tmp_path / "target", Found(), Settings(size=16, margin=0.25, min_sharpness=0))
+    boxes = sorted((int(row["x"]), int(row["y"]), int(row["side"])) for row in index(tmp_path / "target"))
+    assert boxes == [(0, 0, 30), (86, 36, 30), (170, 70, 30)]
+
+
+def test_jpegs_can_be_written(source, tmp_path):
+    prepare(source, tmp_path / "target", None, Settings(size=32, encoding="jpg"))
+    files = [row["file"] for row in index(tmp_path / "target") if row["file"]]
+    assert files and all(Image.open(tmp_path / "target" / file).format == "JPEG" for file in files)
+
+
+def test_added_pictures_are_taken_in_and_copies_still_known(source, tmp_path):
+    prepare(source, tmp_path / "target", None)
+    before = snapshot(tmp_path / "target")
+    Image.fromarray(draw_face(30, 80)).save(source / "new.png")
+    Image.fromarray(draw_face(5, 80)).save(source / "late-copy.jpg", quality=70)
+    result = prepare(source, tmp_path / "target", None)
+    assert result["kept"] == 13
+    assert fates(tmp_path / "target")["late-copy.jpg"] == "near copy"
+    after = snapshot(tmp_path / "target")
+    assert all(after[name] == before[name] for name in before if name.endswith("-0.png"))
+
+
+def test_nothing_is_overwritten(source, tmp_path):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "diary.txt").write_text("dear diary")
+    with pytest.raises(InputError, match="not empty"):
+        prepare(source, tmp_path / "full", None)
+    for target in (source, source / "below" / "target", tmp_path):
+        with pytest.raises(InputError, match="within each other"):
+            prepare(source, target, None)
+    prepare(source, tmp_path / "target", None)
+    with pytest.raises(InputError, match=r"size \(was 64, is 32\)"):
+        prepare(source, tmp_path / "target", None, Settings(size=32))
+
+
+@pytest.mark.skipif(os.sep != "/", reason="names of bytes")
+def test_sources_of_any_name_are_told_apart(tmp_path):
+    (tmp_path / "source").mkdir()
+    for i, name in enumerate([b"a\nb.png", rb"a\nb.png", b"\xff.png", rb"\xff.png", b'quote",.png', b"../x.png"[3:]]):
+        Image.fromarray(draw_face(i, 64)).save(os.fsencode(tmp_path / "source") + b"/" + name)
+    assert prepare(tmp_path / "source", tmp_path / "target", None)["kept"] == 6
+    assert len(fates(tmp_path / "target")) == 6
+    assert prepare(tmp_path / "source", tmp_path / "target", None)["kept"] == 6
+
+
+def test_sharpness_falls_with_blur_and_not_with_contrast():
+    face = Image.fromarray(draw_face(2))
+    values = [sharpness(np.asarray(face.filter(ImageFilter.GaussianBlur(radius)))) for radius in (0, 0.5, 1, 2)]
+    assert values == sorted(values, reverse=True)
+    assert sharpness(draw_face(2) // 2) == pytest.approx(values[0], rel=0.05)
+    assert sharpness(np.zeros((64, 64, 3), np.uint8)) == 0
+
+
+SLOWLY = """
+import sys, time
+from pathlib import Path
+from ganime.data.prepare import prepare
+prepare(Path(sys.argv[1]), Path(sys.argv[2]), None, report=lambda *_: time.sleep(0.05))
+"""
+
+
+def test_killed_at_any_moment_it_ends_with_the_same_bytes(source, tmp_path):
+    for i in range(40, 70):
+        file = io.BytesIO()
+        Image.fromarray(draw_face(i % 60, 80)).save(file, "PNG")
+        (source / f"more{i}.png").write_bytes(file.getvalue())
+    kills = kill_until_done(SLOWLY, [source, tmp_path / "killed"])
+    prepare(source, tmp_path / "whole", None)
+    assert kills >= 3
+    assert snapshot(tmp_path / "killed") == snapshot(tmp_path / "whole")
