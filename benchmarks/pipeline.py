@@ -49,7 +49,7 @@ import tensorflow as tf
 gan = ganime.build_gan(ganime.get_recipe("default"))
 batch = tf.constant(ganime.DrawnFaces().load_batch(range(32), 64))
 step = tf.function(gan.train_step)
-for count in (10, 60):
+for count in (5, 20):
     start = time.perf_counter()
     losses = [float(step(batch)["g_loss"]) for _ in range(count)]
 print(count * 32 / (time.perf_counter() - start))
@@ -95,6 +95,7 @@ def main(data, torch_python, rounds):
         for _ in range(rounds):
             for name, command in contenders.items():
                 rates[name].append(measure(*command))
+                print(f"{name}: {rates[name][-1]:,.0f}", file=sys.stderr, flush=True)
     print(f"{count:,} pictures in {data.name}, batches of {BATCH}, {rounds} rounds; packed in {seconds:.1f} s")
     print(f"{'':28}{'images/s':>10}{'to PyTorch':>12}{'least':>8}{'most':>8}")
     for name, values in rates.items():

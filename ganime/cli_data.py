@@ -27,14 +27,14 @@ def list_sets():
     from ganime.data.public import PUBLIC_SETS, find
 
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("name", "pictures", "size", "source", "on disk"):
-        table.add_column(column, no_wrap=True)
+    for column in ("name", "pictures", "size", "kaggle.com/datasets/…", "on disk"):
+        table.add_column(column, no_wrap=column in ("name", "pictures"), overflow="fold")
     for name, public in PUBLIC_SETS.items():
         count = f"{public.pictures:,}" if public.pictures else "unknown"
         size = f"{public.size}, {public.note}" if public.note else public.size
-        table.add_row(name, count, size, public.url, str(find(name) or "no"))
+        table.add_row(name, count, size, public.handle, str(find(name) or "no"))
     console = Console(highlight=False)
-    console = console if console.is_terminal else Console(highlight=False, width=250)
+    console = console if console.is_terminal else Console(highlight=False, width=1000)
     console.print(table)
 
 

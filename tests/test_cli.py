@@ -77,7 +77,7 @@ def test_every_recipe_is_shown(run):
         (["fit", "--recipe", "none"], "there is no recipe 'none'"),
         (["fit", "--set", "batch_size=0"], "batch_size: 0 is not 1 or more"),
         (["fit", "--data", "nowhere"], "nowhere is not a folder"),
-        (["fit", "--data", "."], "no usable picture: looked at 0 files"),
+        (["fit", "--data", "."], "no usable picture: looked at 0 pictures"),
         (["fit", "--steps", "0"], "--steps"),
         (["fit", "--strict"], "--strict"),
         (["gif"], "there is no run in"),

@@ -23,6 +23,7 @@ FIRST_READ = 2**16  # bytes
 MAX_BYTES = 2**29  # of a file
 MAX_PIXELS = 2**30 // 12  # of a picture, decoded whole: Pillow's bound for decompression bombs, a quarter of a gigabyte in RGB
 LARGE = 2**24  # pixels; of larger pictures one is decoded at a time, which may take 20 bytes for each pixel
+MAX_DENSITY = 1000  # pixels for each byte of large pictures; more have only damaged headers, bombs, and a plain color
 MIN_SIDE = 8  # pixels; nothing can be seen on less
 MAX_SCANS = 100  # of a JPEG, as in libtiff. Programs write a dozen; each takes the time of a picture, and perhaps ten bytes
 MARKER = re.compile(rb"\xff[\xc0-\xcf\xd9-\xfe]")  # of a JPEG, save those within a scan
@@ -130,7 +131,7 @@ def _decode_plain_jpeg(data, at_least):
         height, width, color, _ = simplejpeg.decode_jpeg_header(data)
         if color not in ("YCbCr", "Gray"):
             return None
-        _check_size(width, height)
+        _check_size(width, height, data)
         side = 2 * at_least if at_least and min(width, height) > 2 * at_least else 0
         return simplejpeg.decode_jpeg(data, "RGB", min_height=side, min_width=side)
     except UnreadablePicture:
@@ -141,7 +142,7 @@ def _decode_plain_jpeg(data, at_least):
 
 def _decode_any(data, at_least):
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-        _check_size(*image.size)
+        _check_size(*image.size, data)
         if at_least:
             image.draft("RGB", (2 * at_least, 2 * at_least))
         large = image.width * image.height > LARGE
@@ -168,8 +169,10 @@ def _scans(data):
     return count
 
 
-def _check_size(width, height):
+def _check_size(width, height, data):
     if min(width, height) < MIN_SIDE:
         raise UnreadablePicture(f"{width}x{height} pixels are too few to show a face")
     if width * height > MAX_PIXELS:
         raise UnreadablePicture(f"{width}x{height} pixels are more than {MAX_PIXELS / 1e6:.0f} million")
+    if width * height > max(LARGE, MAX_DENSITY * len(data)):
+        raise UnreadablePicture(f"{width}x{height} pixels in {len(data):,} bytes cannot show a face")

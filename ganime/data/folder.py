@@ -140,11 +140,11 @@ class PictureFolder:
         return "".join(f"; {show(path)}: {reason}" for path, reason in list(self.unreadable.items())[:1])
 
 
-def walk(folder: Path, subfolders: tuple[str, ...] = ()) -> Iterator[tuple[str, int]]:
+def walk(folder: Path, subfolders: tuple[str, ...] = (), without: Path | None = None) -> Iterator[tuple[str, int]]:
     """Paths within the folder and sizes in bytes of what may be a picture, by its ending or its first bytes.
 
-    Each folder is walked once, however many links lead to it, in an order that depends on names alone. What is neither a file
-    nor a folder, and folders that may not be read, are named on the log.
+    Each folder is walked once, however many links lead to it, in an order that depends on names alone; the folder `without` is
+    not. What is neither a file nor a folder, and folders that may not be read, are named on the log.
 
     Raises:
         InputError: If there is no such folder.
@@ -152,9 +152,11 @@ def walk(folder: Path, subfolders: tuple[str, ...] = ()) -> Iterator[tuple[str, 
     if not folder.is_dir():
         raise InputError(f"{show(folder)} is not a folder of pictures")
     seen, waiting = set(), sorted(subfolders, reverse=True) or [""]
+    if without and without.exists():
+        seen.add((without.stat().st_dev, without.stat().st_ino))
     while waiting:
         inside = waiting.pop()
-        below = []
+        prefix, below = os.path.join(inside, ""), []
         try:
             status = os.stat(folder / inside)
             if (status.st_dev, status.st_ino) in seen:
@@ -162,13 +164,12 @@ def walk(folder: Path, subfolders: tuple[str, ...] = ()) -> Iterator[tuple[str, 
             seen.add((status.st_dev, status.st_ino))
             with os.scandir(folder / inside) as entries:
                 for entry in entries:
-                    path = os.path.join(inside, entry.name)
                     if entry.name.startswith(".") or entry.name == CONTACT_SHEET:
                         continue
                     if _is_dir(entry):
-                        below.append(path)
+                        below.append(prefix + entry.name)
                     elif (size := _size(entry)) is not None:
-                        yield path, size
+                        yield prefix + entry.name, size
         except OSError as error:
             log.warning("passed over the folder %s: %s", show(folder / inside), error.strerror)
         waiting += sorted(below, reverse=True)

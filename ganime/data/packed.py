@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 from numpy.lib import format as npy
@@ -51,7 +52,7 @@ class PackedPictures:
             self._file.seek(self._end)
             about = json.loads(self._file.read())
             self.name, self.fingerprint, self.unreadable = about["name"], about["fingerprint"], about["unreadable"]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, SyntaxError, TokenError) as error:
             raise InputError(f"{show(path)} is no whole file of packed pictures; make one with `data pack`") from error
         if self.unreadable and strict:
             within, reason = next(iter(self.unreadable.items()))

@@ -90,7 +90,8 @@ def prepare(
         GanimeError: If another process writes to `target`.
     """
     source, target = Path(source), Path(target)
-    files = sorted(walk(source), key=lambda file: (-file[1], file[0]))
+    # A link in `source` may lead to `target`.
+    files = sorted(walk(source, without=target), key=lambda file: (-file[1], file[0]))
     about = {"source": show(source.resolve()), "detect": detector is not None, **vars(settings)}
     _check_target(source.resolve(), target.resolve(), target / "prepare.json", about)
     with exclusive(target / ".lock", f"{show(target)} is being written by another process"):

@@ -22,4 +22,4 @@ def test_edges_are_anti_aliased():
 def test_it_is_a_data_set():
     faces = DrawnFaces(10)
     assert len(faces) == 10 and "10" in str(faces)
-    assert np.array_equal(faces.load(4, 32), draw_face(4, 32))
+    assert np.array_equal(faces.load_batch([4, 2], 32), [draw_face(4, 32), draw_face(2, 32)])
