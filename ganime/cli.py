@@ -252,6 +252,8 @@ def quiet_start():
             yield
             if tensorflow := sys.modules.get("tensorflow"):
                 tensorflow.config.list_physical_devices()
+        except GanimeError:  # says all in its one line
+            raise
         except BaseException:
             notes.seek(0)
             os.write(stderr, notes.read())

@@ -89,7 +89,7 @@ def decode_picture(data: bytes, at_least: int | None = None) -> np.ndarray:
         UnreadablePicture: If it cannot be decoded whole, has more than `MAX_PIXELS` pixels or a side of less than `MIN_SIDE`.
     """
     try:
-        if data.count(b"\xff\xda") > MAX_SCANS and _scans(data) > MAX_SCANS:
+        if data.startswith(JPEG) and data.count(b"\xff\xda") > MAX_SCANS and _scans(data) > MAX_SCANS:
             raise UnreadablePicture(f"a JPEG of more than {MAX_SCANS} scans")
         picture = _decode_plain_jpeg(data, at_least) if data.startswith(JPEG) else None
         return _decode_any(data, at_least) if picture is None else picture
@@ -161,9 +161,9 @@ def _decode_any(data, at_least):
 
 
 def _scans(data):
-    """Number of scans of a JPEG, without those of pictures within it or after it; 0 for other files."""
+    """Number of scans of a JPEG, without those of pictures within it or after it."""
     count, place = 0, 2
-    while data.startswith(JPEG) and (marker := MARKER.search(data, place)) and marker[0] != b"\xff\xd9":
+    while (marker := MARKER.search(data, place)) and marker[0] != b"\xff\xd9":
         count += marker[0] == b"\xff\xda"
         place = marker.end() + int.from_bytes(data[marker.end() : marker.end() + 2], "big")
     return count

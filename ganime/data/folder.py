@@ -18,6 +18,7 @@ from ganime.pictures import make_grid, save_picture
 
 NAMED_AT_MOST = 10
 CONTACT_SHEET = "contact-sheet.png"  # an overview that `data prepare` and `data check` write; not a picture to train on
+_SUFFIXES, _SHEET = tuple(map(str.encode, SUFFIXES)), CONTACT_SHEET.encode()
 
 log = logging.getLogger("ganime")
 
@@ -53,18 +54,13 @@ class PictureFolder:
         self.strict = strict
         self.unreadable = {}
         self.name = self.folder.resolve().name
-        # One byte string per file while they are sorted, one for all of them afterwards: 40 MB for a million.
-        entries = [b"%s\0%d" % (os.fsencode(path), size) for path, size in walk(self.folder, subfolders)]
-        entries.sort()
-        digest = hashlib.sha256()
-        for entry in entries:
-            digest.update(entry + b"\0")
-        self.fingerprint = digest.hexdigest()
-        paths = [entry[: entry.rindex(b"\0")] for entry in entries]
-        self._ends = array("q", itertools.accumulate(map(len, paths)))
-        self._paths = b"".join(paths)
-        looked_at = f"{len(entries):,} pictures in {show(self.folder)} and below"
-        del entries, paths
+        # One byte string per file while they are sorted, one for all of them afterwards: 30 MB for a million.
+        entries = sorted(b"%s\0%d\0" % file for file in _walk(self.folder, subfolders))
+        self._ends = array("q", itertools.accumulate(map(len, entries)))
+        self._entries = b"".join(entries)
+        del entries
+        self.fingerprint = hashlib.sha256(self._entries).hexdigest()
+        looked_at = f"{len(self):,} pictures in {show(self.folder)} and below"
         if not self._any_usable():
             raise InputError(f"no usable picture: looked at {looked_at}{self._describe_unreadable()}")
 
@@ -108,7 +104,8 @@ class PictureFolder:
             return None
 
     def _within(self, index):
-        return os.fsdecode(self._paths[self._ends[index - 1] if index else 0 : self._ends[index]])
+        entry = self._entries[self._ends[index - 1] if index else 0 : self._ends[index]]
+        return os.fsdecode(entry[: entry.index(b"\0")])
 
     def _substitutes(self, index):
         """All other places, in steps of the golden ratio: a block of broken files must not give its share to one picture."""
@@ -149,30 +146,7 @@ def walk(folder: Path, subfolders: tuple[str, ...] = (), without: Path | None = 
     Raises:
         InputError: If there is no such folder.
     """
-    if not folder.is_dir():
-        raise InputError(f"{show(folder)} is not a folder of pictures")
-    seen, waiting = set(), sorted(subfolders, reverse=True) or [""]
-    if without and without.exists():
-        seen.add((without.stat().st_dev, without.stat().st_ino))
-    while waiting:
-        inside = waiting.pop()
-        prefix, below = os.path.join(inside, ""), []
-        try:
-            status = os.stat(folder / inside)
-            if (status.st_dev, status.st_ino) in seen:
-                continue
-            seen.add((status.st_dev, status.st_ino))
-            with os.scandir(folder / inside) as entries:
-                for entry in entries:
-                    if entry.name.startswith(".") or entry.name == CONTACT_SHEET:
-                        continue
-                    if _is_dir(entry):
-                        below.append(prefix + entry.name)
-                    elif (size := _size(entry)) is not None:
-                        yield prefix + entry.name, size
-        except OSError as error:
-            log.warning("passed over the folder %s: %s", show(folder / inside), error.strerror)
-        waiting += sorted(below, reverse=True)
+    return ((os.fsdecode(path), size) for path, size in _walk(folder, subfolders, without))
 
 
 def save_contact_sheet(path: Path, files: list[Path]) -> None:
@@ -195,25 +169,57 @@ def show(path: str | os.PathLike) -> str:
     return "".join(map(escape, os.fspath(path)))
 
 
-def _is_dir(entry):
-    try:
-        return entry.is_dir()
-    except OSError:  # a link that leads to itself
-        return False
+def _walk(folder, subfolders=(), without=None):
+    """`walk` with paths as bytes, which is what the system gives."""
+    if not folder.is_dir():
+        raise InputError(f"{show(folder)} is not a folder of pictures")
+    root = os.fsencode(folder)
+    seen, waiting = set(), sorted(map(os.fsencode, subfolders), reverse=True) or [b""]
+    if without and without.exists():
+        seen.add((without.stat().st_dev, without.stat().st_ino))
+    while waiting:
+        inside = waiting.pop()
+        directory, prefix, below = os.path.join(root, inside), os.path.join(inside, b""), []
+        try:
+            status = os.stat(directory)
+            if (status.st_dev, status.st_ino) in seen:
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            with os.scandir(directory) as entries:
+                for entry in entries:
+                    name = entry.name
+                    if name.startswith(b".") or name == _SHEET:
+                        continue
+                    if (size := _size(entry)) is not None:
+                        yield prefix + name, size
+                    elif _is_dir(entry):
+                        below.append(prefix + name)
+        except OSError as error:
+            log.warning("passed over the folder %s: %s", show(os.fsdecode(directory)), error.strerror)
+        waiting += sorted(below, reverse=True)
 
 
 def _size(entry):
     """Size of a file that may be a picture; 0 if that is not to be had; None if it is none."""
-    named = entry.name.lower().endswith(SUFFIXES)
+    named = entry.name.lower().endswith(_SUFFIXES)
     try:
-        if not entry.is_file():
-            if named and os.path.exists(entry.path):
-                log.warning("passed over %s: not a file", show(entry.path))
-                return None
-            return 0 if named else None
-        if not named:
-            with open(entry.path, "rb", buffering=0) as file:
-                named = is_picture(file.read(16))
-        return entry.stat().st_size if named else None
+        if entry.is_file():
+            if not named:
+                with open(entry.path, "rb", buffering=0) as file:
+                    named = is_picture(file.read(16))
+            return entry.stat().st_size if named else None
+        if not named or entry.is_dir():
+            return None
+        if os.path.exists(entry.path):
+            log.warning("passed over %s: not a file", show(os.fsdecode(entry.path)))
+            return None
+    except OSError:  # a link that leads to itself
+        pass
+    return 0 if named else None
+
+
+def _is_dir(entry):
+    try:
+        return entry.is_dir()
     except OSError:
-        return 0 if named else None
+        return False

@@ -76,11 +76,13 @@ def download(name: str) -> Path:
         return found
     try:
         import kagglehub
-        from requests import RequestException
+        from requests import ConnectionError, RequestException
     except ImportError as error:
         raise GanimeError(f"{name} cannot be downloaded without kagglehub; install it with: pip install kagglehub") from error
     try:
         return Path(kagglehub.dataset_download(public.handle))
+    except ConnectionError as error:
+        raise _failure(public, "no connection to Kaggle") from error
     except RequestException as error:  # an OSError too; kagglehub keeps what has arrived and goes on from there next time
         raise _failure(public, error) from error
     except OSError:  # the disk: downloading by hand would not help
