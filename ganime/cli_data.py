@@ -1,6 +1,7 @@
 """The command line's `data` group: public sets, preparing, checking and packing pictures."""
 
 import csv
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -157,12 +158,22 @@ def pack(folder, file, size):
 
 @contextmanager
 def _bar(what):
-    """A progress bar with the time left, as a function of the numbers done and to do."""
+    """A function of the numbers done and to do: a progress bar with the time left, a line a minute where there is no terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    console = Console(stderr=True)
+    console = Console(stderr=True, highlight=False)
     columns = (TextColumn(what), MofNCompleteColumn(), BarColumn(bar_width=None), TimeRemainingColumn())
+    started = printed = time.monotonic()
+
+    def report(done, total):
+        nonlocal printed
+        progress.update(task, completed=done, total=total)
+        if not console.is_terminal and (now := time.monotonic()) - printed > 60:
+            printed = now
+            left = (now - started) / done * (total - done) / 60
+            console.print(f"{done:,} of {total:,} {what}, about {left:,.0f} minutes left", soft_wrap=True)
+
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task(what, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
+        yield report

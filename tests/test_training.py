@@ -14,6 +14,7 @@ import pytest
 
 from ganime.data.drawn import DrawnFaces
 from ganime.data.folder import PictureFolder
+from ganime.data.packed import pack
 from ganime.data.pipeline import make_dataset
 from ganime.errors import InputError, NonFiniteError
 from ganime.recipes import RECIPES
@@ -44,17 +45,20 @@ def assert_same_training(one, other):
         assert np.array_equal(a[name], b[name]), name
 
 
-def test_a_run_is_extended_as_if_it_had_never_stopped(tiny, tmp_path):
+def test_a_run_is_extended_as_if_it_had_never_stopped(tiny, faces, tmp_path):
+    """And as if its pictures had not been packed in between."""
     whole, parts = Run(tmp_path / "whole"), Run(tmp_path / "parts")
-    fit(whole, tiny, DrawnFaces(50), steps=7, sample_every=3, save_every=100)
-    for steps in (2, 7):
-        fit(parts, tiny, DrawnFaces(50), steps=steps, sample_every=3, save_every=100)
+    folder = PictureFolder(faces)
+    packed = pack(folder, tmp_path / "faces.npy", tiny.image_size)
+    fit(whole, tiny, folder, steps=7, sample_every=3, save_every=100)
+    for steps, pictures in ((2, folder), (7, packed)):
+        fit(parts, tiny, pictures, steps=steps, sample_every=3, save_every=100)
     assert_same_training(whole, parts)
     for step in (0, 3, 6, 7):
         assert (whole.samples_path / f"step-{step:06d}.png").read_bytes() == (
             parts.samples_path / f"step-{step:06d}.png"
         ).read_bytes()
-    assert int(fit(parts, tiny, DrawnFaces(50), steps=5).step) == 7  # nothing left to do
+    assert int(fit(parts, tiny, folder, steps=5).step) == 7  # nothing left to do
 
 
 def test_sigkill_at_any_moment_loses_nothing(tmp_path):
