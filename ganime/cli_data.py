@@ -158,20 +158,22 @@ def pack(folder, file, size):
 
 @contextmanager
 def _bar(what):
-    """A function of the numbers done and to do: a progress bar with the time left, a line a minute where there is no terminal."""
+    """A function of the numbers done and to do: a bar with the time left, or a line a minute where there is no terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True, highlight=False)
     columns = (TextColumn(what), MofNCompleteColumn(), BarColumn(bar_width=None), TimeRemainingColumn())
-    started = printed = time.monotonic()
+    printed, first = time.monotonic(), None
 
     def report(done, total):
-        nonlocal printed
+        nonlocal printed, first
         progress.update(task, completed=done, total=total)
-        if not console.is_terminal and (now := time.monotonic()) - printed > 60:
+        now = time.monotonic()
+        first = first or (now, done)
+        if not console.is_terminal and now - printed > 60:
             printed = now
-            left = (now - started) / done * (total - done) / 60
+            left = (now - first[0]) / (done - first[1]) * (total - done) / 60
             console.print(f"{done:,} of {total:,} {what}, about {left:,.0f} minutes left", soft_wrap=True)
 
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
