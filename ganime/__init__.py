@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "DrawnFaces": "ganime.data.drawn",
     "GAN": "ganime.gan",
+    "PackedPictures": "ganime.data.packed",
     "PictureFolder": "ganime.data.folder",
     "RECIPES": "ganime.recipes",
     "Recipe": "ganime.recipes",
@@ -27,6 +28,8 @@ _HOMES = {
     "fit": "ganime.training",
     "get_recipe": "ganime.recipes",
     "make_dataset": "ganime.data.pipeline",
+    "open_pictures": "ganime.data.sources",
+    "pack": "ganime.data.packed",
 }
 
 __all__ = [*_HOMES]
