@@ -74,11 +74,11 @@ def fit(data, steps, run_name, recipe_name, overrides, seed, sample_every, save_
     from ganime.recipes import get_recipe
     from ganime.runs import Run
 
-    if strict and not data:
+    if strict and data is None:
         raise InputError("--strict is for pictures from --data")
     recipe = get_recipe(recipe_name).override(*overrides)
-    pictures = open_pictures(data, strict) if data else DrawnFaces()
-    if not data:
+    pictures = open_pictures(data, strict) if data is not None else DrawnFaces()
+    if data is None:
         click.echo("No --data given: training on faces that ganime draws itself.")
     run = Run(run_name or f"{pictures.name}-{recipe_name}")
     if tensorboard:

@@ -1,6 +1,7 @@
 """The command line's `data` group: public sets, preparing, checking and packing pictures."""
 
 import csv
+import shlex
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ def data():
     """Get, prepare, check and pack pictures to train on."""
 
 
-@data.command("list")
+@data.command("list", short_help="Show the public sets.")
 def list_sets():
     """Show the public data sets that `fit --data` and `data download` know by name."""
     from rich.console import Console
@@ -39,24 +40,22 @@ def list_sets():
     console.print(table)
 
 
-@data.command()
+@data.command(short_help="Download a public set.")
 @click.argument("name")
 def download(name):
     """Download a public data set into the cache of kagglehub, unless it is there already."""
     from ganime.data.public import download as fetch
 
-    click.echo(f"{name} is in {fetch(name)}\nTrain on it with: fit --data {name}")
+    click.echo(f"{name} is in {fetch(name)}\nTrain on it with: python cli.py fit --data {name}")
 
 
 @data.command()
-@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("source")
 @click.argument("target", type=click.Path(path_type=Path))
 @SIZE
 @click.option("--no-detect", is_flag=True, help="The pictures are faces already: take the middle of each.")
 @click.option("--cascade", metavar="FILE", help="Cascade for finding faces.  [default: lbpcascade_animeface, fetched once]")
-@click.option(
-    "--margin", default=0.1, show_default=True, type=click.FloatRange(0, 2), help="Added on each side, in sides of the face."
-)
+@click.option("--margin", type=click.FloatRange(0, 2), help="Added on each side, in sides of the found face.  [default: 0.1]")
 @click.option("--min-size", type=click.IntRange(1), metavar="PIXELS", help="Least side of a crop.  [default: --size]")
 @click.option(
     "--min-sharpness", default=0.35, show_default=True, type=click.FloatRange(0), help="Least sharpness; 0 keeps all."
@@ -65,70 +64,85 @@ def download(name):
 def prepare(source, target, size, no_detect, cascade, margin, min_size, min_sharpness, encoding):
     """Make a folder of faces from a folder of illustrations.
 
-    Finds faces in the pictures in SOURCE and below, crops and resizes them, drops copies, small and blurred ones, and writes
-    the others to TARGET with index.csv, which says for each what became of it. SOURCE is not changed. The same command goes on
-    after an interruption.
+    Finds faces in the pictures in SOURCE (a folder or a public set), crops and resizes them, drops copies, small and blurred
+    ones, and writes the others to TARGET with index.csv, which says for each what became of it. SOURCE is not changed. The same
+    command goes on after an interruption.
 
     \b
     Examples:
       python cli.py data prepare illustrations faces
-      python cli.py data prepare downloaded-faces faces --no-detect
+      python cli.py data prepare anime-faces faces --no-detect
     """
     from ganime.cli import quiet_start
     from ganime.data import prepare as preparing
     from ganime.data.faces import FaceDetector
+    from ganime.data.folder import CONTACT_SHEET, show
+    from ganime.data.sources import locate
 
-    if no_detect and cascade:
-        raise InputError("--cascade is for finding faces, which --no-detect leaves out")
+    if no_detect and (cascade or margin is not None):
+        raise InputError("--cascade and --margin are for finding faces, which --no-detect leaves out")
+    folder, subfolders = locate(source)
     with quiet_start():
         detector = None if no_detect else FaceDetector(cascade)
-    settings = preparing.Settings(size, margin, min_size, min_sharpness, encoding)
-    with _bar("pictures") as report:
-        result = preparing.prepare(source, target, detector, settings, report)
+    settings = preparing.Settings(size, 0.1 if margin is None else margin, min_size, min_sharpness, encoding)
+    with _bar(interrupted="The same command goes on.") as report:
+        result = preparing.prepare(folder, target, detector, settings, subfolders, report)
     for name, count in result.items():
         if count or name in ("pictures", "kept"):
             click.echo(f"{count:>10,}  {name}")
-    click.echo(f"Look at {target / preparing.CONTACT_SHEET} and {target / 'index.csv'}; train with: fit --data {target}")
+    click.echo(f"What became of each: {show(target / 'index.csv')}")
+    if result["kept"]:
+        click.echo(f"Look at {show(target / CONTACT_SHEET)}; train with: python cli.py fit --data {shlex.quote(show(target))}")
 
 
 @data.command()
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder")
 @click.option(
     "--sheet", default="contact-sheet.png", show_default=True, type=click.Path(path_type=Path), help="Overview to write."
 )
 @click.option("--csv", "table", type=click.Path(path_type=Path), metavar="FILE", help="Write all that was found there.")
 def check(folder, sheet, table):
     """Say what is in a folder of pictures: formats, sizes, unreadable files, copies."""
-    from ganime.data.check import check as look_at
-    from ganime.data.folder import save_contact_sheet, show
+    from PIL import Image
 
-    with _bar("pictures") as report:
-        findings = look_at(folder, report)
-    readable = sum(findings.formats.values())
-    click.echo(f"{readable:,} readable pictures in {show(folder)} and below")
-    for name, counts in (("formats", findings.formats), ("sizes", findings.sizes)):
-        common = [f"{'x'.join(map(str, key)) if name == 'sizes' else key} {n:,}" for key, n in counts.most_common(LISTED)]
-        more = len(counts) - len(common)
-        click.echo(f"{name}: {', '.join(common) or 'none'}" + f" and {more:,} more" * bool(more))
-    problems = {"unreadable": findings.unreadable, "exact copy": findings.exact_copies, "near copy": findings.near_copies}
-    for (name, found), plural in zip(problems.items(), ("unreadable files", "exact copies", "near copies"), strict=True):
-        click.echo(f"{plural}: {len(found):,}")
-        for path, detail in list(found.items())[:LISTED]:
-            click.echo(f"  {show(path)}: {detail if name == 'unreadable' else show(detail)}")
-        if len(found) > LISTED:
-            click.echo(f"  and {len(found) - LISTED:,} more")
+    from ganime.data.check import check as look_at
+    from ganime.data.folder import CONTACT_SHEET, save_contact_sheet, show
+    from ganime.data.sources import locate
+    from ganime.runs import atomic_write
+
+    name, (folder, subfolders) = folder, locate(folder)
+    for path in filter(None, (sheet, table)):
+        if path.name != CONTACT_SHEET and folder.resolve() in path.resolve().parents:
+            raise InputError(f"{show(path)} lies in the folder that is checked; nothing in there is changed")
+    if sheet.suffix.lower() not in Image.registered_extensions():
+        raise InputError(f"--sheet {show(sheet)}: the name must end like a picture's, as in {CONTACT_SHEET}")
+    with _bar() as report:
+        findings = look_at(folder, subfolders, report)
+    click.echo(f"{sum(findings.formats.values()):,} readable pictures in {show(folder)} and below")
+    _echo_counts("formats", findings.formats)
+    _echo_counts("sizes", {f"{width}x{height}": count for (width, height), count in findings.sizes.items()})
+    problems = [(show(path), "unreadable", reason) for path, reason in findings.unreadable.items()]
+    for problem, copies in (("exact copy", findings.exact_copies), ("near copy", findings.near_copies)):
+        problems += [(show(path), problem, show(original)) for path, original in copies.items()]
+    for problem, plural in (("unreadable", "unreadable files"), ("exact copy", "exact copies"), ("near copy", "near copies")):
+        lines = [f"  {path}: {detail}" for path, kind, detail in problems if kind == problem]
+        more = [f"  and {len(lines) - LISTED:,} more"] if len(lines) > LISTED else []
+        click.echo("\n".join([f"{plural}: {len(lines):,}", *lines[:LISTED], *more]))
     if table:
-        with open(table, "w", newline="", encoding="utf-8") as file:
-            rows = [(show(path), name, detail) for name, found in problems.items() for path, detail in found.items()]
-            csv.writer(file).writerows([("file", "problem", "detail"), *rows])
+        with atomic_write(table) as part, open(part, "w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([("file", "problem", "detail"), *problems])
     save_contact_sheet(sheet, [folder / path for path in findings.good])
     if findings.good:
-        click.echo(f"{sheet} shows some of them.")
+        click.echo(f"{show(sheet)} shows some of them.")
     if findings.exact_copies or findings.near_copies:
-        click.echo(f"A folder without the copies: data prepare {show(folder)} TARGET --no-detect")
+        side = min(findings.sizes.most_common(1)[0][0])
+        options = f"--no-detect --size {side} --min-size 8 --min-sharpness 0"
+        click.echo(
+            f"Without the copies, all at one size: python cli.py data prepare {shlex.quote(show(name))} TARGET {options}"
+        )
 
 
-@data.command()
+@data.command(short_help="Decode a folder into one file.")
 @click.argument("folder")
 @click.argument("file", type=click.Path(path_type=Path))
 @SIZE
@@ -150,32 +164,43 @@ def pack(folder, file, size):
     pictures = open_pictures(folder)
     if not isinstance(pictures, PictureFolder):
         raise InputError(f"{show(folder)} is packed already")
-    with _bar("pictures") as report:
+    with _bar(interrupted="The same command goes on.") as report:
         packed = pack_pictures(pictures, file, size, report)
     passed_over = f"; in place of {len(packed.unreadable):,} unreadable ones stand others" * bool(packed.unreadable)
-    click.echo(f"{file}: {len(packed):,} pictures of {size}x{size}, {file.stat().st_size / 1e6:,.0f} MB{passed_over}")
+    click.echo(f"{show(file)}: {len(packed):,} pictures of {size}x{size}, {file.stat().st_size / 1e6:,.0f} MB{passed_over}")
+
+
+def _echo_counts(name, counts):
+    ordered = sorted(counts.items(), key=lambda item: -item[1])
+    shown = [f"{key} {count:,}" for key, count in ordered[:LISTED]]
+    click.echo(f"{name}: {', '.join(shown) or 'none'}" + f" and {len(ordered) - LISTED:,} more" * (len(ordered) > LISTED))
 
 
 @contextmanager
-def _bar(what):
+def _bar(interrupted=""):
     """A function of the numbers done and to do: a bar with the time left, or a line a minute where there is no terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True, highlight=False)
-    columns = (TextColumn(what), MofNCompleteColumn(), BarColumn(bar_width=None), TimeRemainingColumn())
+    columns = (TextColumn("pictures"), MofNCompleteColumn(), BarColumn(bar_width=None), TimeRemainingColumn())
     printed, first = time.monotonic(), None
 
     def report(done, total):
         nonlocal printed, first
         progress.update(task, completed=done, total=total)
         now = time.monotonic()
-        first = first or (now, done)
-        if not console.is_terminal and now - printed > 60:
+        if first is None:
+            first = now, done
+        elif not console.is_terminal and now - printed > 60:
             printed = now
             left = (now - first[0]) / (done - first[1]) * (total - done) / 60
-            console.print(f"{done:,} of {total:,} {what}, about {left:,.0f} minutes left", soft_wrap=True)
+            console.print(f"{done:,} of {total:,} pictures, about {left:,.0f} minutes left", soft_wrap=True)
 
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task(what, total=None)
-        yield report
+    try:
+        with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+            task = progress.add_task("pictures", total=None)
+            yield report
+    except KeyboardInterrupt:
+        click.echo(interrupted, err=True)
+        raise

@@ -60,16 +60,13 @@ class Run:
             with atomic_write(self.config_path) as part:
                 part.write_text(json.dumps(config, indent=2) + "\n")
             return
-        before, now = _flatten(self.read_config()), _flatten(config)
-        differing = [
-            f"{key} (was {before.get(key)}, is {now.get(key)})"
-            for key in {**before, **now}
-            if before.get(key) != now.get(key) and key != "data.name" and not key.startswith("versions.")
-        ]
-        if differing:
+        before, now = (
+            {key: value for key, value in _flatten(tree).items() if key != "data.name" and not key.startswith("versions.")}
+            for tree in (self.read_config(), config)
+        )
+        if differing := differences(before, now):
             raise InputError(
-                f"run {self.name} was started differently: {'; '.join(differing)}. "
-                "Train as before, or use --run with a new name"
+                f"run {self.name} was started differently: {differing}. Train as before, or use --run with a new name"
             )
 
     def read_config(self) -> dict:
@@ -120,6 +117,17 @@ def read_history(path: Path) -> dict[str, np.ndarray]:
         names = file.readline().strip().split(",")
         rows = [line for line in file if line.count(",") == len(names) - 1 and line.endswith("\n")]
     return dict(zip(names, np.loadtxt(rows, delimiter=",", ndmin=2).T, strict=True)) if rows else {}
+
+
+def differences(before: dict, now: dict) -> str:
+    """What differs between two flat dictionaries, in words; empty if nothing does.
+
+    Example:
+        >>> differences({"size": 64, "seed": 1}, {"size": 32, "seed": 1})
+        'size (was 64, is 32)'
+    """
+    changed = (key for key in {**before, **now} if before.get(key) != now.get(key))
+    return "; ".join(f"{key} (was {before.get(key)}, is {now.get(key)})" for key in changed)
 
 
 @contextmanager

@@ -119,7 +119,7 @@ def fit(
 
 
 def _describe(recipe, pictures, seed):
-    packages = ("tensorflow", "keras", "numpy", "pillow")
+    packages = ("tensorflow", "keras", "numpy", "pillow", "simplejpeg")
     return {
         "recipe": asdict(recipe),
         "seed": seed,

@@ -1,8 +1,10 @@
 import csv
+import os
 
 from click.testing import CliRunner
 from PIL import Image
 
+from ganime import cli_data
 from ganime.cli import cli
 
 
@@ -41,6 +43,7 @@ def test_prepare_check_and_pack(faces, tmp_path):
 
 
 def test_mistakes_are_told(faces, tmp_path):
+    names = {path.name for path in faces.iterdir()}
     for arguments, code, words in (
         (("data", "check", tmp_path / "nowhere"), 2, "is not a folder"),
         (("data", "prepare", tmp_path / "nowhere", tmp_path / "target", "--no-detect"), 2, "is not a folder"),
@@ -49,7 +52,32 @@ def test_mistakes_are_told(faces, tmp_path):
         (("data", "pack", "nowhere", tmp_path / "faces.npy"), 2, "is not a folder"),
         (("data", "download", "nothing"), 2, "anime-faces"),
         (("fit", "--data", "nowhere"), 2, "is not a folder"),
+        (("fit", "--data", ""), 2, "nothing is not a folder"),
+        (("data", "prepare", faces, tmp_path / "t", "--no-detect", "--margin", "0.2"), 2, "--no-detect leaves out"),
+        (("data", "check", faces, "--sheet", faces / "face00.png"), 2, "nothing in there is changed"),
+        (("data", "check", faces, "--csv", faces / "found.csv"), 2, "nothing in there is changed"),
+        (("data", "check", faces, "--sheet", tmp_path / "sheet.txt"), 2, "must end like a picture"),
     ):
         result = run(*arguments)
         assert result.exit_code == code, result.output
         assert words in result.output and "Traceback" not in result.output
+    assert not (tmp_path / "t").exists()
+    assert {path.name for path in faces.iterdir()} == names
+
+
+def test_copies_of_any_name_are_listed(faces, tmp_path):
+    for name in (b"\xfe.png", b"\xff\n.png"):
+        (faces / os.fsdecode(name)).write_bytes((faces / "face00.png").read_bytes())
+    result = run("data", "check", faces, "--sheet", tmp_path / "sheet.png", "--csv", tmp_path / "new" / "found.csv")
+    assert result.exit_code == 0 and r"\udcff\n.png: face00.png" in result.output
+    assert r"\udcfe.png" in (tmp_path / "new" / "found.csv").read_text()
+
+
+def test_without_a_terminal_there_is_a_line_a_minute(monkeypatch, capsys):
+    clock = iter(range(0, 10_000, 50))
+    monkeypatch.setattr(cli_data.time, "monotonic", lambda: next(clock))
+    with cli_data._bar() as report:
+        for done in (1000, 1100, 1200, 1300):
+            report(done, 2000)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == ["1,100 of 2,000 pictures, about 8 minutes left", "1,300 of 2,000 pictures, about 6 minutes left"]

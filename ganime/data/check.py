@@ -33,18 +33,23 @@ class Findings:
     near_copies: dict[str, str] = field(default_factory=dict)
 
 
-def check(folder: Path, report: Callable[[int, int], None] = lambda done, total: None) -> Findings:
+def check(
+    folder: Path,
+    subfolders: tuple[str, ...] = (),
+    report: Callable[[int, int], None] = lambda done, total: None,
+) -> Findings:
     """Read every picture under a folder, on all cores; nothing is changed.
 
     Args:
         folder: Where to look, recursively.
+        subfolders: Look only into these folders within it.
         report: Called with the numbers of pictures done and to do.
 
     Raises:
         InputError: If it is no folder.
     """
     folder = Path(folder)
-    paths = sorted(path for path, _ in walk(folder))
+    paths = sorted(path for path, _ in walk(folder, subfolders))
     findings, contents, looks = Findings(), {}, NearCopies()
     looked_at = in_order(lambda path: _look_at(folder / path), paths)
     for done, (path, result) in enumerate(zip(paths, looked_at, strict=True), 1):

@@ -11,7 +11,7 @@ import numpy as np
 import simplejpeg
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ganime.errors import InputError
+from ganime.errors import GanimeError, InputError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
@@ -22,7 +22,7 @@ READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)  
 FIRST_READ = 2**16  # bytes
 MAX_BYTES = 2**29  # of a file
 MAX_PIXELS = 2**30 // 12  # of a picture, decoded whole: Pillow's bound for decompression bombs, a quarter of a gigabyte in RGB
-LARGE = 2**24  # pixels; of larger pictures one is decoded at a time, which may take 20 bytes for each pixel
+LARGE = 2**24  # pixels; of larger pictures Pillow decodes one at a time, since it may take 20 bytes for each pixel
 MAX_DENSITY = 1000  # pixels for each byte of large pictures; more have only damaged headers, bombs, and a plain color
 MIN_SIDE = 8  # pixels; nothing can be seen on less
 MAX_SCANS = 100  # of a JPEG, as in libtiff. Programs write a dozen; each takes the time of a picture, and perhaps ten bytes
@@ -87,6 +87,7 @@ def decode_picture(data: bytes, at_least: int | None = None) -> np.ndarray:
 
     Raises:
         UnreadablePicture: If it cannot be decoded whole, has more than `MAX_PIXELS` pixels or a side of less than `MIN_SIDE`.
+        GanimeError: If there is not enough memory.
     """
     try:
         if data.startswith(JPEG) and data.count(b"\xff\xda") > MAX_SCANS and _scans(data) > MAX_SCANS:
@@ -97,12 +98,18 @@ def decode_picture(data: bytes, at_least: int | None = None) -> np.ndarray:
         raise
     except UnidentifiedImageError:  # its message has an address in memory, and no more
         raise UnreadablePicture("damaged") from None
+    except MemoryError as error:
+        raise GanimeError("not enough memory to decode a picture") from error
     except Exception as error:  # decoders raise anything at all on broken files
         raise UnreadablePicture(f"cannot be decoded: {str(error) or type(error).__name__}".splitlines()[0]) from error
 
 
 def describe_picture(data: bytes) -> tuple[str, tuple[int, int]]:
     """Format, and width and height in pixels, of a file's content that `decode_picture` took."""
+    if data.startswith(JPEG):
+        with contextlib.suppress(ValueError):
+            height, width, *_ = simplejpeg.decode_jpeg_header(data)
+            return "JPEG", (width, height)
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         return image.format, image.size
 

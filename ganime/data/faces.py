@@ -1,13 +1,15 @@
 """Finding faces in illustrations, with OpenCV's cascade classifier."""
 
+import hashlib
 import os
 import threading
+from pathlib import Path
 
 import numpy as np
 
 from ganime.errors import GanimeError, InputError
 
-# By nagadomi, MIT licence. Found in it: 99 of 100 faces pasted into pages, and one thing that is none.
+# By nagadomi, MIT license. Found in it: 99 of 100 faces pasted into pages, and one thing that is none.
 CASCADE = "lbpcascade_animeface.xml"
 URL = f"https://raw.githubusercontent.com/nagadomi/lbpcascade_animeface/4433ab1ae1166ea75acfe99eb0f18709dac329a0/{CASCADE}"
 SHA256 = "9376d30ac38db6bda2a68b88b3b76bbd7e6aa33af47f7f5c76bc88ca75f1ce30"
@@ -22,6 +24,9 @@ class FaceDetector:
 
     Args:
         cascade: Path of a cascade for `cv2.CascadeClassifier`. By default nagadomi's for anime faces, which is fetched once.
+
+    Attributes:
+        sha256: Of the cascade.
 
     Raises:
         InputError: If that file is no cascade.
@@ -41,6 +46,7 @@ class FaceDetector:
         self._path = os.fspath(cascade or _fetch())
         self._own = threading.local()
         self._classifier()
+        self.sha256 = hashlib.sha256(Path(self._path).read_bytes()).hexdigest()
 
     def find(self, picture: np.ndarray, min_box: int = MIN_BOX) -> list[tuple[int, int, int]]:
         """Squares that hold a face, from the hair to the chin, from left to right.
@@ -54,6 +60,8 @@ class FaceDetector:
         """
         grey = self._cv2.cvtColor(picture, self._cv2.COLOR_RGB2GRAY)
         scale = max(1.0, max(grey.shape) / MAX_SIDE)
+        if min(grey.shape) < scale * MIN_BOX:
+            return []
         if scale > 1:
             grey = self._cv2.resize(grey, None, fx=1 / scale, fy=1 / scale, interpolation=self._cv2.INTER_AREA)
         side = max(round(min_box / scale), MIN_BOX)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ganime.data.decode import SUFFIXES, UnreadablePicture, is_picture, load_picture
+from ganime.data.decode import FAULTS_OF_THE_FILE, SUFFIXES, UnreadablePicture, is_picture, load_picture
 from ganime.errors import InputError
 from ganime.pictures import make_grid, save_picture
 
@@ -60,6 +60,10 @@ class PictureFolder:
         self._entries = b"".join(entries)
         del entries
         self.fingerprint = hashlib.sha256(self._entries).hexdigest()
+        # From a broken picture to the next in steps of the golden ratio, so that a block of broken ones does not give its whole
+        # share to one.
+        steps = range(int(0.618 * len(self)) or 1, 0, -1)
+        self._stride = next(step for step in steps if math.gcd(step, len(self)) == 1) if len(self) else 0
         looked_at = f"{len(self):,} pictures in {show(self.folder)} and below"
         if not self._any_usable():
             raise InputError(f"no usable picture: looked at {looked_at}{self._describe_unreadable()}")
@@ -81,13 +85,11 @@ class PictureFolder:
             InputError: If no picture is readable any more, or (if strict) this one is not.
             OSError: If the disk or the network fails.
         """
-        picture = self._try(index, size)
-        if picture is None:
-            tried = (self._try(place, size) for place in self._substitutes(index))
-            picture = next((found for found in tried if found is not None), None)
-        if picture is None:
-            raise InputError(f"no usable picture is left in {show(self.folder)}")
-        return picture
+        for i in range(len(self)):
+            picture = self._try((index + i * self._stride) % len(self), size)
+            if picture is not None:
+                return picture
+        raise InputError(f"no usable picture is left in {show(self.folder)}")
 
     def load_batch(self, indices: list[int], size: int) -> np.ndarray:
         """What `load` gives for each index: uint8 [count, size, size, 3]."""
@@ -107,13 +109,6 @@ class PictureFolder:
         entry = self._entries[self._ends[index - 1] if index else 0 : self._ends[index]]
         return os.fsdecode(entry[: entry.index(b"\0")])
 
-    def _substitutes(self, index):
-        """All other places, in steps of the golden ratio: a block of broken files must not give its share to one picture."""
-        count = len(self)
-        stride = next(stride for stride in range(int(0.618 * count) or 1, 0, -1) if math.gcd(stride, count) == 1)
-        for i in range(1, count):
-            yield (index + i * stride) % count
-
     def _pass_over(self, path, reason):
         self.unreadable[path] = reason
         if self.strict:
@@ -123,15 +118,8 @@ class PictureFolder:
 
     def _any_usable(self):
         """Whether a picture can be decoded; in strict mode all are, so that training cannot stop in the middle."""
-        for index in range(len(self)):
-            try:
-                load_picture(self.path(index), 32)
-            except UnreadablePicture as error:
-                self._pass_over(self._within(index), str(error))
-            else:
-                if not self.strict:
-                    return True
-        return self.strict and len(self) > 0
+        usable = (self._try(index, 32) is not None for index in range(len(self)))
+        return sum(usable) > 0 if self.strict else any(usable)
 
     def _describe_unreadable(self):
         return "".join(f"; {show(path)}: {reason}" for path, reason in list(self.unreadable.items())[:1])
@@ -195,6 +183,8 @@ def _walk(folder, subfolders=(), without=None):
                     elif _is_dir(entry):
                         below.append(prefix + name)
         except OSError as error:
+            if error.errno not in FAULTS_OF_THE_FILE:
+                raise
             log.warning("passed over the folder %s: %s", show(os.fsdecode(directory)), error.strerror)
         waiting += sorted(below, reverse=True)
 
@@ -213,8 +203,11 @@ def _size(entry):
         if os.path.exists(entry.path):
             log.warning("passed over %s: not a file", show(os.fsdecode(entry.path)))
             return None
-    except OSError:  # a link that leads to itself
-        pass
+    except OSError as error:  # a link that leads to itself, say, or one that is forbidden
+        if error.errno not in FAULTS_OF_THE_FILE:
+            raise
+        if not named:
+            log.warning("passed over %s: %s", show(os.fsdecode(entry.path)), error.strerror)
     return 0 if named else None
 
 

@@ -1,5 +1,6 @@
 """One file of decoded pictures, mapped into memory: for training that outruns decoding (no TensorFlow)."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -15,6 +16,8 @@ from ganime.data.parallel import in_order
 from ganime.errors import GanimeError, InputError
 from ganime.runs import atomic_write, exclusive
 
+# What readers of NumPy's and JSON's formats raise on bytes that are not.
+DAMAGED = (ValueError, KeyError, TypeError, AttributeError, SyntaxError, TokenError, OverflowError, RecursionError)
 CHUNK = 2**24  # bytes of pictures that are written at a time, and lost at most when packing is killed
 
 
@@ -42,17 +45,17 @@ class PackedPictures:
         try:
             self._file = open(path, "rb")  # noqa: SIM115 (open as long as the pictures are)
             npy.read_magic(self._file)
-            shape, _, dtype = npy.read_array_header_1_0(self._file)
+            shape, fortran_order, dtype = npy.read_array_header_1_0(self._file)
             _, self.size, width, channels = shape
-            if (width, channels, dtype) != (self.size, 3, np.uint8):
+            if (width, channels, dtype, fortran_order) != (self.size, 3, np.uint8, False):
                 raise ValueError("an array of something else")
             start = self._file.tell()
             self._pictures = np.memmap(self._file, np.uint8, "r", start, shape).view(np.ndarray)
             self._end = start + self._pictures.nbytes
             self._file.seek(self._end)
             about = json.loads(self._file.read())
-            self.name, self.fingerprint, self.unreadable = about["name"], about["fingerprint"], about["unreadable"]
-        except (ValueError, KeyError, TypeError, SyntaxError, TokenError) as error:
+            self.name, self.fingerprint, self.unreadable = about["name"], about["fingerprint"], dict(about["unreadable"])
+        except DAMAGED as error:
             raise InputError(f"{show(path)} is no whole file of packed pictures; make one with `data pack`") from error
         if self.unreadable and strict:
             within, reason = next(iter(self.unreadable.items()))
@@ -105,6 +108,8 @@ def pack(
         GanimeError: If another process makes it or the disk has no room for it.
     """
     path = Path(path)
+    if path.is_dir():
+        raise InputError(f"{show(path)} is a folder; give the name of a file to make")
     part, state = path.with_name(f"{path.name}.part"), path.with_name(f"{path.name}.part.json")
     about = {"fingerprint": folder.fingerprint, "size": size}
     with exclusive(path.with_name(f".{path.name}.lock"), f"{show(path)} is being made by another process"):
@@ -126,9 +131,12 @@ def pack(
 def _write_rows(folder, part, state, about, report):
     count, row = len(folder), 3 * about["size"] ** 2
     done = 0
-    if part.exists() and state.exists() and (before := json.loads(state.read_text()))["about"] == about:
-        done = before["done"]
-        folder.unreadable.update(before["unreadable"])
+    if part.exists() and state.exists():
+        with contextlib.suppress(*DAMAGED):  # begins anew
+            before = json.loads(state.read_text())
+            if before["about"] == about and part.stat().st_size >= before["done"] * row:
+                done = before["done"]
+                folder.unreadable.update(before["unreadable"])
     needed, free = (count - done) * row, shutil.disk_usage(part.absolute().parent).free
     if needed > free:
         raise GanimeError(f"{show(part.parent)} has {free / 1e6:,.0f} MB of free space; {needed / 1e6:,.0f} are needed")

@@ -10,7 +10,7 @@ AHEAD = 8  # items for each core that may be done before their turn; what bounds
 
 def in_order(function: Callable, items: Iterable) -> Iterator:
     """`map` by threads (decoders and OpenCV let others work meanwhile), with results in the order of the items."""
-    cores = os.cpu_count() or 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with ThreadPoolExecutor(cores) as pool:
         waiting = deque()
         try:

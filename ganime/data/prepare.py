@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from ganime.data.faces import FaceDetector
 from ganime.data.folder import CONTACT_SHEET, save_contact_sheet, show, walk
 from ganime.data.parallel import in_order
 from ganime.errors import InputError
-from ganime.runs import atomic_write, exclusive
+from ganime.runs import atomic_write, differences, exclusive
 
 COLUMNS = ("source", "x", "y", "side", "width", "height", "sharpness", "file", "dropped", "detail", "sha256", "hash")
 DROPPED = ("unreadable", "exact copy", "no face", "too small", "blurred", "near copy")
@@ -44,6 +45,11 @@ class Settings:
     min_sharpness: float = 0.35
     encoding: str = "png"
 
+    @property
+    def least_side(self) -> int:
+        """`min_size`, or what it stands for."""
+        return self.min_size or self.size
+
 
 @dataclass
 class _Face:
@@ -67,6 +73,7 @@ def prepare(
     target: Path,
     detector: FaceDetector | None,
     settings: Settings = Settings(),
+    subfolders: tuple[str, ...] = (),
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, int]:
     """Crop the faces of all pictures under a folder into another, on all cores.
@@ -80,23 +87,27 @@ def prepare(
         target: Folder to make, or one that was made with the same source and settings.
         detector: Finds the faces; None if each picture is a face already, and its middle is taken.
         settings: What to keep and how to write it.
+        subfolders: Take only what lies in these folders within `source`.
         report: Called with the numbers of pictures done and to do.
 
     Returns:
         The numbers of `pictures`, of `kept` faces, and of what was dropped for each reason in `DROPPED`.
 
     Raises:
-        InputError: If `source` is no folder, or `target` holds something else.
+        InputError: If `source` is no folder or has no pictures, or `target` holds something else.
         GanimeError: If another process writes to `target`.
     """
     source, target = Path(source), Path(target)
+    about = {"source": show(source.resolve()), "cascade": detector and detector.sha256, **vars(settings)}
+    about["min_size"] = settings.least_side
+    before = _check_target(source.resolve(), target.resolve(), about)
     # A link in `source` may lead to `target`.
-    files = sorted(walk(source, without=target), key=lambda file: (-file[1], file[0]))
-    about = {"source": show(source.resolve()), "detect": detector is not None, **vars(settings)}
-    _check_target(source.resolve(), target.resolve(), target / "prepare.json", about)
+    files = sorted(walk(source, subfolders, without=target), key=lambda file: (-file[1], file[0]))
+    if not files:
+        raise InputError(f"there are no pictures in {show(source)} and below")
     with exclusive(target / ".lock", f"{show(target)} is being written by another process"):
         _write_json(target / "prepare.json", about)
-        index = _Index(target, settings)
+        index = _Index(target, settings, finished="result" in before)
         waiting = [path for path, _ in files if show(path) not in index.sources]
         finished = len(files) - len(waiting)
         looked_at = in_order(lambda path: _look_at(source, path, detector, settings), waiting)
@@ -107,6 +118,7 @@ def prepare(
         finally:
             looked_at.close()
             index.close()
+        index.remove_what_is_not_kept()
         summary = {"pictures": len(index.sources), **{reason: index.counts[reason] for reason in ("kept", *DROPPED)}}
         _write_json(target / "prepare.json", {**about, "result": summary})
         save_contact_sheet(target / CONTACT_SHEET, [target / name for name in index.kept])
@@ -122,17 +134,22 @@ def sharpness(picture: np.ndarray) -> float:
     return float(laplacian.std() / max(grey.std(), 1.0))
 
 
-def _check_target(source, target, about_path, about):
+def _check_target(source, target, about):
+    """What `prepare.json` says of an earlier call; empty if there was none."""
     if source == target or source in target.parents or target in source.parents:
         raise InputError(f"{show(target)} and {show(source)} must not lie within each other")
-    if about_path.exists():
-        before = json.loads(about_path.read_text())
-        changed = [name for name, value in about.items() if before.get(name) != value]
-        differing = [f"{name} (was {before.get(name)}, is {about[name]})" for name in changed]
-        if differing:
-            raise InputError(f"{show(target)} was prepared differently: {'; '.join(differing)}; choose another folder")
-    elif target.exists() and (not target.is_dir() or any(not path.name.startswith(".") for path in target.iterdir())):
+    path = target / "prepare.json"
+    if path.exists():
+        try:
+            before = dict(json.loads(path.read_text()))
+        except (ValueError, TypeError):
+            raise InputError(f"{show(path)} is damaged; delete {show(target)} to begin again") from None
+        if differing := differences({**before, "result": None}, {**about, "result": None}):
+            raise InputError(f"{show(target)} was prepared differently: {differing}; choose another folder")
+        return before
+    if target.exists() and (not target.is_dir() or any(not path.name.startswith(".") for path in target.iterdir())):
         raise InputError(f"{show(target)} is not empty and was not made by `data prepare`; choose another folder")
+    return {}
 
 
 def _look_at(source, path, detector, settings):
@@ -149,7 +166,7 @@ def _look_at(source, path, detector, settings):
         boxes = [((width - side) // 2, (height - side) // 2, side)]
     else:
         # Faces of half the size are looked for, so that the index can say that they are too small.
-        found = detector.find(picture, min_box=int((settings.min_size or settings.size) / grow / 2))
+        found = detector.find(picture, min_box=int(settings.least_side / grow / 2))
         boxes = [_grown(box, grow, width, height) for box in found]
     faces = [_cut(picture, box, settings) for box in boxes]
     return _Source(path, "", hashlib.sha256(data).hexdigest(), (width, height), faces)
@@ -175,20 +192,25 @@ class _Index:
     """`index.csv` and the faces written so far. A picture's lines are written after its faces; the last picture's lines may
     be incomplete after a kill, so that picture is taken anew."""
 
-    def __init__(self, target, settings):
+    def __init__(self, target, settings, finished):
         self.target, self.settings = target, settings
         self.sources, self.kept, self.counts = set(), [], Counter()
         self._exact, self._near = {}, NearCopies()
         path = target / "index.csv"
-        lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
-        if lines and not lines[-1].endswith(b"\n"):
-            lines.pop()
-        rows = [dict(zip(COLUMNS, row, strict=True)) for row in csv.reader(line.decode() for line in lines[1:])]
-        last = rows[-1]["source"] if rows else None
-        rows = [row for row in rows if row["source"] != last]
-        for row in rows:
-            self._count(row)
-        self._file = open(path, "ab", buffering=0)  # noqa: SIM115 (open as long as the index is)
+        content, header = path.read_bytes() if path.exists() else b"", f"{','.join(COLUMNS)}\n".encode()
+        lines = content[: content.rfind(b"\n") + 1].splitlines(keepends=True)
+        try:
+            if not (content.startswith(header) or header.startswith(content)):
+                raise ValueError("another header")
+            rows = [dict(zip(COLUMNS, row, strict=True)) for row in csv.reader(line.decode() for line in lines[1:])]
+            last = rows[-1]["source"] if rows and not finished else None
+            while rows and rows[-1]["source"] == last:
+                rows.pop()
+            for row in rows:
+                self._count(row)
+        except (ValueError, csv.Error):
+            raise InputError(f"{show(path)} is damaged; delete {show(target)} to begin again") from None
+        self._file = open(path, "ab")  # noqa: SIM115 (open as long as the index is)
         self._file.truncate(sum(map(len, lines[: len(rows) + 1])))
         if not lines:
             self._write([COLUMNS])
@@ -213,6 +235,13 @@ class _Index:
     def close(self):
         self._file.close()
 
+    def remove_what_is_not_kept(self):
+        """A face that was written just before a kill may not be wanted any more, if the source has changed since."""
+        kept = set(self.kept)
+        for path in self.target.iterdir():
+            if re.fullmatch(r"[0-9a-f]{16}-\d+\.(png|jpg)", path.name) and path.name not in kept:
+                path.unlink()
+
     def _judge(self, common, number, face):
         left, top, side = face.box
         row = {
@@ -223,7 +252,7 @@ class _Index:
             "sharpness": f"{face.sharpness:.3f}",
             "hash": face.hash.tobytes().hex(),
         }
-        if side < (self.settings.min_size or self.settings.size):
+        if side < self.settings.least_side:
             return {**row, "dropped": "too small"}
         if face.sharpness < self.settings.min_sharpness:
             return {**row, "dropped": "blurred"}
@@ -247,6 +276,7 @@ class _Index:
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(rows)
         self._file.write(text.getvalue().encode())
+        self._file.flush()
 
 
 def _write_json(path, content):

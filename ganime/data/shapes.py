@@ -23,7 +23,7 @@ def pick(rng, shares):
 
 
 def hair_color(rng):
-    """Natural colours half of the time, else any hue."""
+    """Natural colors half of the time, else any hue."""
     if rng.uniform() < 0.5:
         natural = [
             (0.08, 0.35, 0.95),

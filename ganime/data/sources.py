@@ -19,13 +19,25 @@ def open_pictures(data: str, strict: bool = False) -> PictureFolder | PackedPict
         InputError: If it is none of them, or nothing in it can be used.
         GanimeError: If the data set cannot be downloaded.
     """
-    path = Path(data)
-    if path.is_dir():
-        return PictureFolder(path, strict)
-    if path.exists():
-        return PackedPictures(path, strict)
-    if data in PUBLIC_SETS:
-        pictures = PictureFolder(download(data), strict, PUBLIC_SETS[data].subfolders)
+    if Path(data).is_file():
+        return PackedPictures(data, strict)
+    folder, subfolders = locate(data)
+    pictures = PictureFolder(folder, strict, subfolders)
+    if not Path(data).is_dir():
         pictures.name = data
-        return pictures
-    raise InputError(f"{show(data)} is not a folder of pictures, a file made by `data pack` or one of {', '.join(PUBLIC_SETS)}")
+    return pictures
+
+
+def locate(data: str) -> tuple[Path, tuple[str, ...]]:
+    """The folder that is given by its path or is a public data set, and those within it that count, if not all do.
+
+    Raises:
+        InputError: If it is neither.
+        GanimeError: If the data set cannot be downloaded.
+    """
+    if data and Path(data).is_dir():
+        return Path(data), ()
+    if data in PUBLIC_SETS:
+        return download(data), PUBLIC_SETS[data].subfolders
+    kinds = f"a folder of pictures, a file made by `data pack` or one of {', '.join(PUBLIC_SETS)}"
+    raise InputError(f"{show(data) or 'nothing'} is not {kinds}")

@@ -10,9 +10,11 @@ def test_everything_is_found(faces):
     (faces / "below" / "same.png").write_bytes((faces / "face05.png").read_bytes())
     Image.fromarray(draw_face(7, 90)).save(faces / "larger.jpg", quality=80)
     (faces / "empty.png").write_bytes(b"")
+    jpeg = (faces / "face01.jpg").read_bytes()
+    (faces / "face01.jpg").write_bytes(jpeg[:2] + b"\xff\xee\x00\x07Adobe" + jpeg[2:])  # Pillow refuses this marker
     (faces / "words.jpg").write_text("words")
     before, calls = snapshot(faces), []
-    findings = check(faces, lambda *numbers: calls.append(numbers))
+    findings = check(faces, report=lambda *numbers: calls.append(numbers))
     assert findings.formats == {"PNG": 4, "JPEG": 4, "WEBP": 2, "GIF": 2, "BMP": 2}
     assert findings.sizes == {(40, 40): 13, (90, 90): 1}
     assert findings.unreadable == {"empty.png": "empty", "words.jpg": "not a picture"}

@@ -49,6 +49,10 @@ def test_a_face_is_found_at_any_size_of_the_picture():
     assert 2900 < left < 3400 and 100 < top < 700 and 500 < side < 1100
 
 
+def test_a_picture_too_thin_for_a_face_has_none():
+    assert FaceDetector(STAND_IN).find(np.zeros((10, 100_000, 3), np.uint8)) == []
+
+
 def test_what_is_no_cascade_is_refused(tmp_path):
     (tmp_path / "words.xml").write_text("<words/>")
     for path in (tmp_path / "words.xml", tmp_path / "missing.xml"):

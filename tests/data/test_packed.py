@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -73,6 +75,21 @@ def test_a_file_that_is_cut_short_in_use_is_an_error_and_no_crash(faces, tmp_pat
         file.truncate(1000)
     with pytest.raises(GanimeError, match="cut short while in use"):
         pictures.load_batch([11], 32)
+
+
+def test_a_part_that_does_not_fit_its_notes_is_begun_anew(faces, tmp_path):
+    folder = PictureFolder(faces)
+    pack(folder, tmp_path / "whole.npy", 32)
+    part, state = tmp_path / "faces.npy.part", tmp_path / "faces.npy.part.json"
+    about = {"fingerprint": folder.fingerprint, "size": 32}
+    for notes in (json.dumps({"about": about, "done": 9, "unreadable": {}}), '{"about', "[]"):
+        part.write_bytes(bytes(1000))
+        state.write_text(notes)
+        pack(folder, tmp_path / "faces.npy", 32)
+        assert (tmp_path / "faces.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
+        (tmp_path / "faces.npy").unlink()
+    with pytest.raises(InputError, match="is a folder"):
+        pack(folder, tmp_path, 32)
 
 
 def test_strict_refuses_what_was_unreadable(faces, tmp_path):

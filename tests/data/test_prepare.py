@@ -1,5 +1,6 @@
 import csv
 import io
+import json
 import os
 
 import numpy as np
@@ -15,6 +16,8 @@ from tests.killing import kill_until_done, snapshot
 
 class Found:
     """Stands in for the detector where its finds must be known."""
+
+    sha256 = "of no cascade"
 
     def find(self, picture, min_box):
         return [(0, 0, 20), (91, 41, 20), (180, 80, 20)]
@@ -129,6 +132,55 @@ def test_sources_of_any_name_are_told_apart(tmp_path):
     assert prepare(tmp_path / "source", tmp_path / "target", None)["kept"] == 6
     assert len(fates(tmp_path / "target")) == 6
     assert prepare(tmp_path / "source", tmp_path / "target", None)["kept"] == 6
+
+
+def test_a_face_that_gives_way_to_a_better_copy_is_removed(source, tmp_path):
+    """The last picture before a kill is taken anew; a better copy of it may have been added."""
+    target = tmp_path / "target"
+    prepare(source, target, None)
+    last = [row for row in index(target) if row["file"]][-1]
+    lines = (target / "index.csv").read_bytes().splitlines(keepends=True)
+    end = next(i for i, line in enumerate(lines) if last["file"].encode() in line)
+    (target / "index.csv").write_bytes(b"".join(lines[: end + 1]))
+    about = json.loads((target / "prepare.json").read_text())
+    del about["result"]
+    (target / "prepare.json").write_text(json.dumps(about))
+    Image.open(source / last["source"]).convert("RGB").resize((200, 200)).save(source / "better.png")
+    result = prepare(source, target, None)
+    assert fates(target)[last["source"]] == "near copy"
+    assert len(PictureFolder(target)) == result["kept"] == 12
+
+
+def test_deleted_faces_stay_away(source, tmp_path):
+    target = tmp_path / "target"
+    prepare(source, target, None)
+    for row in index(target):
+        (target / (row["file"] or "none")).unlink(missing_ok=True)
+    prepare(source, target, None)
+    assert not list(target.glob("*-0.png"))
+
+
+@pytest.mark.parametrize("name", ["index.csv", "prepare.json"])
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"[1, 2]\n[1]\n", b'{"a', b"a;b\nc;d\n"])
+def test_damaged_notes_are_told(source, tmp_path, name, content):
+    prepare(source, tmp_path / "target", None)
+    (tmp_path / "target" / name).write_bytes(content)
+    with pytest.raises(InputError, match=rf"{name} is damaged"):
+        prepare(source, tmp_path / "target", None)
+
+
+def test_another_cascade_is_refused(source, tmp_path):
+    prepare(source, tmp_path / "target", Found(), Settings(size=16))
+    with pytest.raises(InputError, match="cascade"):
+        prepare(source, tmp_path / "target", None, Settings(size=16))
+    prepare(source, tmp_path / "target", Found(), Settings(size=16, min_size=16))  # the same in words
+
+
+def test_a_folder_without_pictures_is_refused(tmp_path):
+    (tmp_path / "source").mkdir()
+    with pytest.raises(InputError, match="no pictures"):
+        prepare(tmp_path / "source", tmp_path / "target", None)
+    assert not (tmp_path / "target").exists()
 
 
 def test_sharpness_falls_with_blur_and_not_with_contrast():

@@ -25,3 +25,5 @@ def test_a_folder_a_file_or_a_name(faces, tmp_path, monkeypatch):
 def test_anything_else_says_what_could_be_given():
     with pytest.raises(InputError, match=r"nowhere is not a folder.*data pack.*anime-faces"):
         open_pictures("nowhere")
+    with pytest.raises(InputError, match="nothing is not a folder"):  # an empty variable in a shell
+        open_pictures("")
