@@ -135,7 +135,7 @@ def check(folder, sheet, table):
     if findings.good:
         click.echo(f"{show(sheet)} shows some of them.")
     if findings.exact_copies or findings.near_copies:
-        side = min(findings.sizes.most_common(1)[0][0])
+        side = min(1024, *findings.sizes.most_common(1)[0][0])
         options = f"--no-detect --size {side} --min-size 8 --min-sharpness 0"
         click.echo(
             f"Without the copies, all at one size: python cli.py data prepare {shlex.quote(show(name))} TARGET {options}"
