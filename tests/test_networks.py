@@ -34,6 +34,7 @@ def test_widths_count_from_the_finest_layer():
 
 
 def test_torch_initialization_is_uniform_within_one_over_root_fan_in():
+    keras.utils.set_random_seed(0)
     generator = ganime.build_generator(widths=(64, 32, 16, 8), bias=True)
     for layer in generator.layers:
         if isinstance(layer, keras.layers.Conv2DTranspose):
