@@ -18,7 +18,7 @@ from pathlib import Path
 import click
 
 from ganime.data.decode import FORMATS
-from tests.data.hostile import CHANGES, damaged, examine, samples, with_valid_checksums
+from tests.data.damage import CHANGES, damaged, examine, samples, with_valid_checksums
 
 LIMIT = 10  # seconds for a picture
 MEMORY = 4 * 2**30  # bytes of addresses for a worker

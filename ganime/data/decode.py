@@ -48,24 +48,22 @@ def read_picture(path: str | os.PathLike) -> bytes:
     # Three system calls for a small file: each one gives other threads a turn, and the turns cost more than the calls.
     try:
         descriptor = os.open(path, READ)
+        try:
+            data = os.read(descriptor, FIRST_READ)
+            if not is_picture(data[:16]):
+                raise UnreadablePicture("not a picture" if data else "empty")
+            if len(data) < FIRST_READ:
+                return data
+            if (size := os.fstat(descriptor).st_size) > MAX_BYTES:
+                raise UnreadablePicture(f"{size:,} bytes are more than {MAX_BYTES:,}")
+            with open(descriptor, "rb", buffering=0, closefd=False) as rest:
+                return data + rest.readall()
+        finally:
+            os.close(descriptor)
     except OSError as error:
         if error.errno in FAULTS_OF_THE_FILE:
             raise UnreadablePicture(error.strerror) from None
         raise
-    try:
-        data = os.read(descriptor, FIRST_READ)
-        if not is_picture(data[:16]):
-            raise UnreadablePicture("not a picture" if data else "empty")
-        if len(data) < FIRST_READ:
-            return data
-        if (size := os.fstat(descriptor).st_size) > MAX_BYTES:
-            raise UnreadablePicture(f"{size:,} bytes are more than {MAX_BYTES:,}")
-        with open(descriptor, "rb", buffering=0, closefd=False) as rest:
-            return data + rest.readall()
-    except IsADirectoryError as error:
-        raise UnreadablePicture(error.strerror) from None
-    finally:
-        os.close(descriptor)
 
 
 def is_picture(head: bytes) -> bool:

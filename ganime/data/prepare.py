@@ -23,7 +23,7 @@ from ganime.runs import atomic_write, differences, exclusive
 
 COLUMNS = ("source", "x", "y", "side", "width", "height", "sharpness", "file", "dropped", "detail", "sha256", "hash")
 DROPPED = ("unreadable", "exact copy", "no face", "too small", "blurred", "near copy")
-ENCODINGS = {"png": {}, "jpg": {"quality": 95, "subsampling": 0}}
+ENCODINGS = {"png": {"format": "PNG"}, "jpg": {"format": "JPEG", "quality": 95, "subsampling": 0}}
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ def _cut(picture, box, settings):
     left, top, side = box
     face = fit_square(picture[top : top + side, left : left + side], settings.size)
     file = io.BytesIO()
-    Image.fromarray(face).save(file, Image.registered_extensions()[f".{settings.encoding}"], **ENCODINGS[settings.encoding])
+    Image.fromarray(face).save(file, **ENCODINGS[settings.encoding])
     return _Face(box, sharpness(face), perceptual_hash(face), file.getvalue())
 
 
@@ -239,7 +239,7 @@ class _Index:
         """A face that was written just before a kill may not be wanted any more, if the source has changed since."""
         kept = set(self.kept)
         for path in self.target.iterdir():
-            if re.fullmatch(r"[0-9a-f]{16}-\d+\.(png|jpg)", path.name) and path.name not in kept:
+            if re.fullmatch(rf"[0-9a-f]{{16}}-\d+\.{self.settings.encoding}", path.name) and path.name not in kept:
                 path.unlink()
 
     def _judge(self, common, number, face):

@@ -1,8 +1,7 @@
-"""Files that nobody would want among their pictures, what each of them gets, and ways to damage good ones."""
+"""Files that nobody would want among their pictures, and what each of them gets."""
 
 import io
 import os
-import random
 import struct
 import sys
 import zlib
@@ -13,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ganime.data.decode import FORMATS, JPEG, MIN_SIDE, UnreadablePicture, decode_picture, describe_picture, fit_square
+from ganime.data.decode import FORMATS
 from ganime.data.drawn import draw_face
 
 RED, BLUE, GREY, WHITE = (200, 30, 60), (20, 40, 220), (90, 90, 90), (255, 255, 255)
@@ -78,16 +77,6 @@ def chunk(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
-def with_valid_checksums(data: bytes) -> bytes:
-    """A PNG with the checksums that its chunks should have: with wrong ones, damage is found before it does any."""
-    place, parts = 8, [data[:8]]
-    while place + 12 <= len(data):
-        (length,) = struct.unpack_from(">I", data, place)
-        parts.append(chunk(data[place + 4 : place + 8], data[place + 8 : place + 8 + length]))
-        place += 12 + length
-    return b"".join(parts)
-
-
 def tiff_with(data: bytes, tag: int, value: int) -> bytes:
     """A little-endian TIFF in which a tag of its first directory has another value."""
     (start,) = struct.unpack_from("<I", data, 4)
@@ -105,7 +94,8 @@ def bmp_of_runs(width: int, height: int, runs: bytes) -> bytes:
     return b"BM" + struct.pack("<IHHI", start + len(runs), 0, 0, start) + header + colors + runs
 
 
-def _face(mode="RGB"):
+def face(mode="RGB"):
+    """A small drawn face."""
     return Image.fromarray(draw_face(1, 40)).convert(mode)
 
 
@@ -156,7 +146,7 @@ def _link_to(target):
     return lambda path: os.symlink(target, path)
 
 
-TRUNCATED = {kind: encoded(_face(), kind) for kind in FORMATS}
+TRUNCATED = {kind: encoded(face(), kind) for kind in FORMATS}
 
 HOSTILE = {
     "empty": Hostile("empty.png", b"", "^empty$"),
@@ -179,20 +169,18 @@ HOSTILE = {
     ),
     "JPEG that claims to be huge": Hostile("huge.jpg", _jpeg_of_size(65_500, 65_500), TOO_LARGE),
     "JPEG of a thousand scans": Hostile("scans.jpg", _scans(1000), "more than 100 scans"),
-    "GIF with a huge screen": Hostile("huge.gif", patched(encoded(_face(), "GIF"), 6, "<HH", 65_535, 65_535), TOO_LARGE),
+    "GIF with a huge screen": Hostile("huge.gif", patched(encoded(face(), "GIF"), 6, "<HH", 65_535, 65_535), TOO_LARGE),
     "BMP that claims to be huge": Hostile(
-        "huge.bmp", patched(encoded(_face(), "BMP"), 18, "<ii", 2**31 - 1, 2**31 - 1), TOO_LARGE
+        "huge.bmp", patched(encoded(face(), "BMP"), 18, "<ii", 2**31 - 1, 2**31 - 1), TOO_LARGE
     ),
-    "BMP without a row": Hostile(
-        "flat.bmp", patched(encoded(_face(), "BMP"), 22, "<i", 0), "too few|cannot be decoded|damaged"
-    ),
+    "BMP without a row": Hostile("flat.bmp", patched(encoded(face(), "BMP"), 22, "<i", 0), "too few|cannot be decoded|damaged"),
     "compressed BMP of long rows": Hostile("rows.bmp", bmp_of_runs(2**23, 8, b"\1\1\0\0" * 20_000), "compressed BMP"),
     "TIFF with a damaged height": Hostile(
-        "height.tif", tiff_with(encoded(_face(), "TIFF"), 257, 2**21 + 40), "cannot show a face"
+        "height.tif", tiff_with(encoded(face(), "TIFF"), 257, 2**21 + 40), "cannot show a face"
     ),
     "WebP with a damaged height": Hostile("height.webp", patched(_animation("WEBP"), 28, "<H", 2**12), "cannot show a face"),
     "TIFF that claims to be huge": Hostile(
-        "huge.tif", tiff_with(tiff_with(encoded(_face(), "TIFF"), 256, 2**31 - 1), 257, 2**31 - 1), TOO_LARGE
+        "huge.tif", tiff_with(tiff_with(encoded(face(), "TIFF"), 256, 2**31 - 1), 257, 2**31 - 1), TOO_LARGE
     ),
     "WebP that claims to be huge": Hostile(
         "huge.webp", patched(encoded(_plain(), "WEBP", lossless=True), 21, "<I", 2**28 - 1), "cannot be decoded|damaged"
@@ -249,82 +237,3 @@ if sys.platform == "linux":
         "name that is no UTF-8": Hostile(os.fsdecode(b"\xff\xfe.png"), encoded(_plain(), "PNG")),
         "broken and a name that is no UTF-8": Hostile(os.fsdecode(b"\x80.png"), b"", "^empty$"),
     }
-
-CHANGES = ("flip", "delete", "insert", "repeat", "number", "cut", "splice")
-NUMBERS = (0, 1, 2, 7, 127, 128, 255, 256, 9000, 2**15 - 1, 2**15, 2**16 - 1, 2**24, 2**31 - 1, 2**31, 2**32 - 1)
-
-
-def damaged(data: bytes, changes: list[tuple[str, int, int, int]], other: bytes = b"") -> bytes:
-    """The content of a file after some changes.
-
-    Args:
-        data: Content of a file.
-        changes: For each what to do, where, over how many bytes, and a number.
-        other: Content of a file that may be spliced in.
-    """
-    for change, place, length, number in changes:
-        place %= len(data) + 1
-        before, there, after = data[:place], data[place : place + length], data[place + length :]
-        if change == "flip":
-            data = before + bytes(value ^ 1 << number % 8 for value in there[:1]) + there[1:] + after
-        elif change == "delete":
-            data = before + after
-        elif change == "insert":
-            data = before + random.Random(number).randbytes(length) + there + after
-        elif change == "repeat":
-            data = before + there * (number % 8) + after
-        elif change == "number":
-            width, order = ((1, "big"), (2, "big"), (2, "little"), (4, "big"), (4, "little"))[number % 5]
-            value = NUMBERS[number // 5 % len(NUMBERS)] % 256**width
-            data = before + value.to_bytes(width, order) + data[place + width :]
-        elif change == "cut":
-            data = before or data
-        elif change == "splice":
-            data = before + other[number % (len(other) + 1) :]
-    return data
-
-
-def examine(data: bytes) -> str:
-    """The reason why a file's content is passed over; empty if it is taken. Raises if it is neither as it should be."""
-    try:
-        picture = decode_picture(data)
-    except UnreadablePicture as error:
-        reason = str(error)
-        assert reason.strip() and reason.isprintable(), reason
-        return reason
-    assert picture.dtype == np.uint8 and picture.ndim == 3 and picture.shape[2] == 3
-    assert min(picture.shape[:2]) >= MIN_SIDE
-    assert fit_square(picture, 64).shape == (64, 64, 3)
-    if data.startswith(JPEG):
-        assert fit_square(decode_picture(data, at_least=64), 64).shape == (64, 64, 3)
-    kind, size = describe_picture(data)
-    assert kind and min(size) >= MIN_SIDE
-    return ""
-
-
-def samples() -> dict[str, list[bytes]]:
-    """Small files of each format that between them pass through most of its decoder."""
-    face, exif = _face(), Image.Exif()
-    exif[0x0112] = 5
-    frames = {"save_all": True, "append_images": [_face("L").convert("RGB")]}
-    modes = {
-        "PNG": ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"),
-        "BMP": ("1", "L", "P", "RGB", "RGBA"),
-        "TIFF": ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "F"),
-        "GIF": ("L", "P"),
-        "WEBP": ("RGB", "RGBA"),
-        "AVIF": ("RGB", "RGBA"),
-        "JPEG": ("L", "RGB", "CMYK"),
-    }
-    found = {kind: [encoded(_face(mode), kind) for mode in modes[kind]] for kind in FORMATS}
-    found["JPEG"] += [encoded(face, "JPEG", progressive=True, exif=exif), encoded(face, "JPEG", restart_marker_rows=1)]
-    found["JPEG"] += [encoded(face, "MPO", **frames)]
-    found["PNG"] += [encoded(face, "PNG", exif=exif, **frames), encoded(_face("P"), "PNG", transparency=0), png(40, 40)]
-    found["GIF"] += [encoded(face, "GIF", transparency=0, **frames)]
-    found["WEBP"] += [encoded(face, "WEBP", lossless=True, exif=exif), encoded(face, "WEBP", **frames)]
-    found["AVIF"] += [encoded(face, "AVIF", exif=exif), encoded(face, "AVIF", **frames)]
-    for compression in ("tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg", "lzma", "zstd"):
-        found["TIFF"] += [encoded(face, "TIFF", compression=compression)]
-    found["TIFF"] += [encoded(_face("1"), "TIFF", compression=kind) for kind in ("group3", "group4")]
-    found["BMP"] += [bmp_of_runs(40, 40, b"".join(bytes((20, 5 * i, 0, 4, i, 1, 2, 3, 16, 200, 0, 0)) for i in range(40)))]
-    return found

@@ -8,12 +8,7 @@ from PIL import Image, ImageOps
 
 from ganime.data.decode import decode_picture, load_picture, read_picture
 from ganime.data.drawn import draw_face
-
-
-def encoded(image, kind, **options):
-    file = io.BytesIO()
-    image.save(file, kind, **options)
-    return file.getvalue()
+from tests.data.hostile import encoded
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,89 @@
+"""Properties that hold for damaged files and odd names of every kind."""
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ganime.data.decode import FORMATS
+from ganime.data.folder import PictureFolder, show
+from ganime.data.packed import PackedPictures, pack
+from ganime.errors import InputError
+from tests.data.damage import CHANGES, damaged, examine, samples, with_valid_checksums
+
+BOUNDED = settings(max_examples=150, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+
+LETTERS = st.lists(
+    st.sampled_from([b"\\", b"n", b"x", b"8", b"0", b"\n", b"\x80", b"\xc2\x80", b"u", b"dc80", b"\xe2\x80\xa8"]), max_size=6
+)
+
+
+@pytest.mark.skipif(os.sep != "/", reason="names are bytes on other systems only")
+def test_different_names_look_different_and_are_one_line():
+    shown = {}
+
+    @BOUNDED
+    @given(LETTERS.map(b"".join))
+    def look(name):
+        text = show(os.fsdecode(name))
+        assert text.isprintable()
+        assert shown.setdefault(text, name) == name
+
+    look()
+    assert len(shown) > 100
+
+
+@pytest.mark.parametrize(
+    "names", [("a\nb", "a\\nb"), (b"\x80", "\x80"), (b"\xff", "\\xff"), (b"\xff", "\\udcff"), ("\u2028", "\\u2028")]
+)
+def test_a_name_cannot_look_like_the_escape_of_another(names):
+    assert len({show(os.fsdecode(name)) for name in names}) == 2
+
+
+SAMPLES = samples()
+CHANGE = st.tuples(
+    st.sampled_from(CHANGES),
+    st.one_of(st.integers(0, 99), st.integers(0, 99), st.integers(0, 4000)),  # headers are where decoders are told what to do
+    st.sampled_from((1, 2, 4, 64)),
+    st.integers(0, 2**16 - 1),
+)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_damaged_files_give_a_picture_or_a_reason(kind):
+    outcomes = set()
+
+    @BOUNDED
+    @given(
+        st.sampled_from(SAMPLES[kind]),
+        st.lists(CHANGE, min_size=1, max_size=4),
+        st.sampled_from([data for files in SAMPLES.values() for data in files]),
+    )
+    def look(data, changes, other):
+        data = damaged(data, changes, other)
+        for version in {data, with_valid_checksums(data) if kind == "PNG" else data}:
+            outcomes.add(bool(examine(version)))
+
+    look()
+    assert outcomes == {True, False}
+
+
+def test_damaged_packed_files_are_refused_or_give_pictures(faces, tmp_path):
+    pack(PictureFolder(faces), tmp_path / "whole.npy", 8)
+    whole, outcomes = (tmp_path / "whole.npy").read_bytes(), set()
+
+    @BOUNDED
+    @given(st.lists(CHANGE, min_size=1, max_size=3))
+    def look(changes):
+        (tmp_path / "damaged.npy").write_bytes(damaged(whole, changes))
+        try:
+            pictures = PackedPictures(tmp_path / "damaged.npy")
+            assert pictures.load_batch([0, -1], pictures.size).shape[0] == 2
+            outcomes.add("taken")
+        except InputError as error:
+            assert "no whole file of packed pictures" in str(error)
+            outcomes.add("refused")
+
+    look()
+    assert outcomes == {"taken", "refused"}
