@@ -15,7 +15,11 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "DrawnFaces": "ganime.data.drawn",
+    "Evaluation": "ganime.metrics.while_training",
+    "FeatureExtractor": "ganime.metrics.features",
     "GAN": "ganime.gan",
+    "GeneratedPictures": "ganime.metrics.evaluation",
+    "KernelDistance": "ganime.metrics.while_training",
     "PackedPictures": "ganime.data.packed",
     "PictureFolder": "ganime.data.folder",
     "RECIPES": "ganime.recipes",
@@ -30,6 +34,9 @@ _HOMES = {
     "make_dataset": "ganime.data.pipeline",
     "open_pictures": "ganime.data.sources",
     "pack": "ganime.data.packed",
+    "reference_features": "ganime.metrics.evaluation",
+    "score": "ganime.metrics.evaluation",
+    "split": "ganime.data.split",
 }
 
 __all__ = [*_HOMES]

@@ -14,6 +14,8 @@ import click
 
 from ganime import __version__
 from ganime.cli_data import data as data_group
+from ganime.cli_data import progress_bar
+from ganime.cli_evaluate import evaluate
 from ganime.errors import GanimeError, InputError
 
 
@@ -55,17 +57,25 @@ def cli():
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1), help="Seed of everything random.")
 @click.option("--sample-every", default=100, show_default=True, type=click.IntRange(1), help="Steps between sample grids.")
 @click.option("--save-every", default=500, show_default=True, type=click.IntRange(1), help="Steps between saved states.")
+@click.option(
+    "--evaluate-every", type=click.IntRange(1), metavar="STEPS", help="Hold a tenth of the pictures out and score with them."
+)
 @click.option("--strict", is_flag=True, help="Stop at an unreadable picture instead of passing over it.")
 @click.option("--tensorboard", is_flag=True, help="Also write logs for TensorBoard into the run.")
-def fit(data, steps, run_name, recipe_name, overrides, seed, sample_every, save_every, strict, tensorboard):
+def fit(data, steps, run_name, recipe_name, overrides, seed, sample_every, save_every, evaluate_every, strict, tensorboard):
     """Train, or continue a training.
 
     Everything goes to checkpoints/<run>/: sample grids, progress.gif, history.csv, plots, generator.keras and the state to
     continue from. The same command continues a run, a larger --steps extends it, Ctrl-C saves and leaves.
 
+    With --evaluate-every (1000 costs 3 % of the time on a CPU) a tenth of the pictures, chosen by their content, is not trained
+    on; the averaged generator is scored with them as `evaluate --part test --samples 1000` does, and the best one is kept as
+    best.keras.
+
     \b
     Examples:
       python cli.py fit --data faces --steps 20000
+      python cli.py fit --data faces --steps 20000 --evaluate-every 1000
       python cli.py fit --steps 2000                  (on faces that ganime draws)
       python cli.py fit --recipe zero-to-gans --set batch_size=64 --run smaller-batch
     """
@@ -89,6 +99,10 @@ def fit(data, steps, run_name, recipe_name, overrides, seed, sample_every, save_
         from ganime.callbacks import TensorBoard
         from ganime.progress import TerminalProgress
 
+    extra = [TensorBoard(run.path / "tensorboard", update_freq=100)] if tensorboard else []
+    if evaluate_every:
+        pictures, evaluation = _hold_out(pictures, recipe.image_size, evaluate_every, run)
+        extra.append(evaluation)
     title = {
         "recipe": " ".join([recipe_name, *overrides]),
         "data": str(pictures),
@@ -97,10 +111,9 @@ def fit(data, steps, run_name, recipe_name, overrides, seed, sample_every, save_
         "run": f"{run.path}: a grid each {sample_every:,} steps, the state each {save_every:,}",
     }
     progress = TerminalProgress(title, steps, recipe.batch_size)
-    extra = (TensorBoard(run.path / "tensorboard", update_freq=100),) if tensorboard else ()
     try:
         with closing(progress):
-            gan = training.fit(run, recipe, pictures, steps, seed, sample_every, save_every, (progress, *extra))
+            gan = training.fit(run, recipe, pictures, steps, seed, sample_every, save_every, (*extra, progress))
     except KeyboardInterrupt as interrupt:
         state = "the last saved state stays" if run.state_path.exists() else "nothing was saved yet"
         click.echo(f"{interrupt or f'Not saved; {state}.'} Continue with: {_this_command()}", err=True)
@@ -175,8 +188,6 @@ def generate(run_name, model, seeds, truncation, output):
         run = Run(run_name) if run_name else latest_run()
         run.read_config()
         model = run.generator_path
-    if not model.is_file():
-        raise InputError(f"{model} does not exist (a run saves its generator every --save-every steps)")
 
     with quiet_start():
         from ganime.sampling import load_generator, sample
@@ -222,6 +233,7 @@ def recipes():
 
 
 cli.add_command(data_group)
+cli.add_command(evaluate)
 
 
 def main():
@@ -261,6 +273,20 @@ def quiet_start():
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
+
+
+def _hold_out(pictures, size, every, run):
+    """What to train on, and the callback that scores with the rest."""
+    from ganime.data.split import split
+    from ganime.metrics.evaluation import reference_features
+    from ganime.metrics.features import FeatureExtractor
+    from ganime.metrics.while_training import Evaluation
+
+    with progress_bar() as report:
+        train, test = split(pictures, size, report)
+        extractor = FeatureExtractor()
+        reference_features(test, size, extractor, report)
+    return train, Evaluation(test, every, extractor=extractor, best_path=run.best_path, history_path=run.history_path)
 
 
 def _this_command():

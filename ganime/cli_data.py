@@ -85,7 +85,7 @@ def prepare(source, target, size, no_detect, cascade, margin, min_size, min_shar
     with quiet_start():
         detector = None if no_detect else FaceDetector(cascade)
     settings = preparing.Settings(size, 0.1 if margin is None else margin, min_size, min_sharpness, encoding)
-    with _bar(interrupted="The same command goes on.") as report:
+    with progress_bar(interrupted="The same command goes on.") as report:
         result = preparing.prepare(folder, target, detector, settings, subfolders, report)
     for name, count in result.items():
         if count or name in ("pictures", "kept"):
@@ -116,7 +116,7 @@ def check(folder, sheet, table):
             raise InputError(f"{show(path)} lies in the folder that is checked; nothing in there is changed")
     if sheet.suffix.lower() not in Image.registered_extensions():
         raise InputError(f"--sheet {show(sheet)}: the name must end like a picture's, as in {CONTACT_SHEET}")
-    with _bar() as report:
+    with progress_bar() as report:
         findings = look_at(folder, subfolders, report)
     click.echo(f"{sum(findings.formats.values()):,} readable pictures in {show(folder)} and below")
     _echo_counts("formats", findings.formats)
@@ -164,7 +164,7 @@ def pack(folder, file, size):
     pictures = open_pictures(folder)
     if not isinstance(pictures, PictureFolder):
         raise InputError(f"{show(folder)} is packed already")
-    with _bar(interrupted="The same command goes on.") as report:
+    with progress_bar(interrupted="The same command goes on.") as report:
         packed = pack_pictures(pictures, file, size, report)
     passed_over = f"; in place of {len(packed.unreadable):,} unreadable ones stand others" * bool(packed.unreadable)
     click.echo(f"{show(file)}: {len(packed):,} pictures of {size}x{size}, {file.stat().st_size / 1e6:,.0f} MB{passed_over}")
@@ -177,25 +177,31 @@ def _echo_counts(name, counts):
 
 
 @contextmanager
-def _bar(interrupted=""):
-    """A function of the numbers done and to do: a bar with the time left, or a line a minute where there is no terminal."""
+def progress_bar(interrupted=""):
+    """A function of the numbers done and to do: a bar with the time left, or a line a minute where there is no terminal.
+
+    When fewer are done than before, something else has begun.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True, highlight=False)
     columns = (TextColumn("pictures"), MofNCompleteColumn(), BarColumn(bar_width=None), TimeRemainingColumn())
-    printed, first = time.monotonic(), None
+    printed, first, before = time.monotonic(), None, 0
 
     def report(done, total):
-        nonlocal printed, first
+        nonlocal printed, first, before
+        if done < before:
+            progress.reset(task)
         progress.update(task, completed=done, total=total)
         now = time.monotonic()
-        if first is None:
+        if first is None or done < before:
             first = now, done
         elif not console.is_terminal and now - printed > 60:
             printed = now
             left = (now - first[0]) / (done - first[1]) * (total - done) / 60
             console.print(f"{done:,} of {total:,} pictures, about {left:,.0f} minutes left", soft_wrap=True)
+        before = done
 
     try:
         with Progress(*columns, console=console, disable=not console.is_terminal) as progress:

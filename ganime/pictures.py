@@ -46,24 +46,54 @@ def save_picture(path: Path, image: np.ndarray) -> None:
 
 
 def save_plots(history: dict[str, np.ndarray], folder: Path) -> None:
-    """Draw `losses.png` and `scores.png` (the mean sigmoid of the logits of real and of generated pictures) into a folder.
+    """Draw `losses.png`, `scores.png` (the mean sigmoid of the logits of real and of generated pictures) and, where there
+    are any, `quality.png` (the scores of `ganime.metrics`) into a folder.
 
     Args:
-        history: Columns `step`, `d_loss`, `g_loss`, `real_score` and `fake_score`. Long ones are drawn as means of 500 parts.
+        history: Columns `step`, `d_loss`, `g_loss`, `real_score` and `fake_score`, drawn as means of 500 parts at most; and
+            scores, which are not a number in the steps without.
     """
+    _plot_steps(history, ("d_loss", "g_loss"), "loss", Path(folder) / "losses.png")
+    _plot_steps(history, ("real_score", "fake_score"), "mean sigmoid", Path(folder) / "scores.png", ylim=(0, 1))
+    scores = {name: column for name, column in history.items() if "-" in name or name.isupper()}
+    if any(np.isfinite(column).any() for column in scores.values()):
+        _plot_scores(history["step"], scores, Path(folder) / "quality.png")
+
+
+def _plot_steps(history, columns, meaning, path, **limits):
+    figure, (axes,) = _figure(1)
+    for column in columns:
+        axes.plot(_thin(history["step"]), _thin(history[column]), label=column.replace("_", " "), linewidth=1)
+    axes.set(xlabel="step", ylabel=meaning, **limits)
+    _save_figure(figure, path)
+
+
+def _plot_scores(steps, scores, path):
+    """The distances (FD-lite0, KID-lite0, …), each with axes of its own, then all shares (recall-lite0, …) together."""
+    names = [name for name in scores if not name.endswith("-deviation")]
+    distances, shares = ([name for name in names if name[0].isupper() == upper] for upper in (True, False))
+    figure, (*each, together) = _figure(len(distances) + 1)
+    for axes, name in [*zip(each, distances, strict=True), *((together, name) for name in shares)]:
+        there = np.isfinite(scores[name])
+        deviation = scores.get(f"{name}-deviation", np.zeros(len(steps)))
+        axes.errorbar(steps[there], scores[name][there], deviation[there], fmt=".-", label=name)
+        axes.set(xlabel="step")
+    _save_figure(figure, path)
+
+
+def _figure(count):
     from matplotlib.figure import Figure
 
-    plots = {"losses": ("loss", ("d_loss", "g_loss")), "scores": ("mean sigmoid", ("real_score", "fake_score"))}
-    for name, (meaning, columns) in plots.items():
-        figure = Figure(figsize=(8, 4.5), dpi=100, layout="constrained")
-        axes = figure.subplots()
-        for column in columns:
-            axes.plot(_thin(history["step"]), _thin(history[column]), label=column.replace("_", " "), linewidth=1)
-        axes.set(xlabel="step", ylabel=meaning, ylim=(0, 1) if name == "scores" else None)
+    figure = Figure(figsize=(8 if count == 1 else 4.5 * count, 4.5), dpi=100, layout="constrained")
+    return figure, figure.subplots(1, count, squeeze=False)[0]
+
+
+def _save_figure(figure, path):
+    for axes in figure.axes:
         axes.grid(alpha=0.3)
         axes.legend()
-        with atomic_write(Path(folder) / f"{name}.png") as part:
-            figure.savefig(part)
+    with atomic_write(path) as part:
+        figure.savefig(part)
 
 
 def _thin(values, parts=500):

@@ -1,5 +1,6 @@
 """A run: the directory in which everything about one training lives (no TensorFlow)."""
 
+import importlib.metadata
 import json
 import os
 import re
@@ -35,6 +36,8 @@ class Run:
         self.samples_path = self.path / "samples"
         self.gif_path = self.path / "progress.gif"
         self.generator_path = self.path / "generator.keras"
+        self.best_path = self.path / "best.keras"
+        self.evaluations_path = self.path / "evaluations.jsonl"
         self.state_path = self.path / "state" / "gan.weights.h5"
 
     def lock(self):
@@ -117,6 +120,12 @@ def read_history(path: Path) -> dict[str, np.ndarray]:
         names = file.readline().strip().split(",")
         rows = [line for line in file if line.count(",") == len(names) - 1 and line.endswith("\n")]
     return dict(zip(names, np.loadtxt(rows, delimiter=",", ndmin=2).T, strict=True)) if rows else {}
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of the libraries that results depend on."""
+    packages = ("tensorflow", "keras", "numpy", "pillow", "simplejpeg")
+    return {package: importlib.metadata.version(package) for package in packages}
 
 
 def differences(before: dict, now: dict) -> str:

@@ -1,6 +1,5 @@
 """Recipe + pictures + run directory -> a trained GAN."""
 
-import importlib.metadata
 import re
 from dataclasses import asdict
 
@@ -13,7 +12,7 @@ from ganime.errors import GanimeError, InputError
 from ganime.gan import GAN
 from ganime.networks import build_discriminator, build_generator
 from ganime.recipes import Recipe
-from ganime.runs import Run
+from ganime.runs import Run, library_versions
 
 
 def build_gan(recipe: Recipe, seed: int = 0) -> GAN:
@@ -62,12 +61,12 @@ def fit(
     Args:
         run: Where everything of this training lives.
         recipe: How to train.
-        pictures: What to train on: `PictureFolder`, `PackedPictures` or `DrawnFaces`.
+        pictures: What to train on: `PictureFolder`, `PackedPictures`, `DrawnFaces` or a part of them that `split` gave.
         steps: The step to reach, counted from the beginning of the run.
         seed: Seed of the first weights and of everything random in training.
         sample_every: Steps between two sample grids.
         save_every: Steps between two saved states.
-        callbacks: More Keras callbacks.
+        callbacks: More Keras callbacks. What they add to a step's logs, as `Evaluation` does, is in the history too.
 
     Returns:
         The trained model. If the run has reached `steps` already it is loaded and not trained; grid, plots and GIF are made
@@ -105,7 +104,7 @@ def fit(
         tf.config.optimizer.set_experimental_options({"remapping": False})
         dataset = make_dataset(pictures, recipe.image_size, recipe.batch_size, first, steps, seed, recipe.flips)
         # The signals last, so that a first Ctrl-C does not end the others' saving.
-        everything = [cb.StopOnNonFinite(), history, grid, checkpoint, plots, *callbacks, gif, stop]
+        everything = [cb.StopOnNonFinite(), *callbacks, history, grid, checkpoint, plots, gif, stop]
         try:
             gan.fit(dataset, shuffle=False, verbose=0, callbacks=everything)
         except tf.errors.OpError as error:
@@ -119,12 +118,11 @@ def fit(
 
 
 def _describe(recipe, pictures, seed):
-    packages = ("tensorflow", "keras", "numpy", "pillow", "simplejpeg")
     return {
         "recipe": asdict(recipe),
         "seed": seed,
         "data": {"pictures": len(pictures), "fingerprint": pictures.fingerprint, "name": pictures.name},
-        "versions": {package: importlib.metadata.version(package) for package in packages},
+        "versions": library_versions(),
     }
 
 

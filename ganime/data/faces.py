@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ganime.errors import GanimeError, InputError
+from ganime.fetching import fetch
 
 # By nagadomi, MIT license. Found in it: 99 of 100 faces pasted into pages, and one thing that is none.
 CASCADE = "lbpcascade_animeface.xml"
@@ -43,7 +44,7 @@ class FaceDetector:
                 "finding faces needs OpenCV 4: pip install 'opencv-python-headless<5' (without: --no-detect)"
             ) from None
         self._cv2 = cv2
-        self._path = os.fspath(cascade or _fetch())
+        self._path = os.fspath(cascade or fetch(CASCADE, URL, SHA256, "give its path with --cascade"))
         self._own = threading.local()
         self._classifier()
         self.sha256 = hashlib.sha256(Path(self._path).read_bytes()).hexdigest()
@@ -80,15 +81,3 @@ class FaceDetector:
             if empty:
                 raise InputError(f"{self._path} is no cascade for finding faces")
         return self._own.classifier
-
-
-def _fetch():
-    from keras.utils import get_file
-
-    home = os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras")
-    os.makedirs(home, exist_ok=True)  # else Keras goes to /tmp
-    try:
-        return get_file(CASCADE, URL, file_hash=SHA256, hash_algorithm="sha256", cache_subdir="ganime", cache_dir=home)
-    except Exception as error:  # Keras raises a bare one for all that can go wrong with a download
-        reason = str(error).splitlines()[0]
-        raise GanimeError(f"{CASCADE} cannot be fetched ({reason}); give its path with --cascade") from error

@@ -1,0 +1,115 @@
+"""The command line's `evaluate`."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import click
+import numpy as np
+
+from ganime.errors import InputError
+
+
+@click.command()
+@click.argument("model", required=False, metavar="[RUN|FILE.keras]")
+@click.option("--images", metavar="PICTURES", help="Score these pictures, made by whatever program, instead of a generator's.")
+@click.option("--data", metavar="PICTURES", help="Real pictures, as for `fit`. A run on drawn faces needs none.")
+@click.option(
+    "--part",
+    default="all",
+    show_default=True,
+    type=click.Choice(["all", "train", "test"]),
+    help="Which of the real pictures; `fit --evaluate-every` does not train on test.",
+)
+@click.option("--network", default="lite0", show_default=True, metavar="NAME", help="Feature network: lite0 or inception.")
+@click.option("--weights", type=click.Path(path_type=Path), metavar="FILE", help="Its weights.  [default: found or fetched]")
+@click.option("--samples", default=5000, show_default=True, type=click.IntRange(6), help="Pictures to score, at most.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1), help="Of the first face.")
+@click.option("--truncation", default=1.0, show_default=True, type=click.FloatRange(0, 1), help="As for `generate`.")
+@click.option("--size", type=click.IntRange(8, 1024), help="Side at which --images are compared.  [default: 64]")
+@click.option("--nearest", type=click.Path(path_type=Path), metavar="FILE", help="Show the likeliest copies there.")
+def evaluate(model, images, data, part, network, weights, samples, seed, truncation, size, nearest):
+    """Score a generator, or anybody's pictures, against real ones.
+
+    The last line of output is JSON with everything needed to repeat it; for a run it is added to its evaluations.jsonl too.
+    Compare only scores by the same network, from the same number of pictures and against the same real ones.
+
+    \b
+    Examples:
+      python cli.py evaluate faces-default --data faces
+      python cli.py evaluate generator.keras --data faces --network inception --samples 50000
+      python cli.py evaluate --images their-faces --data faces --nearest nearest.png
+    """
+    from ganime.cli import quiet_start
+    from ganime.cli_data import progress_bar
+    from ganime.data.split import split
+    from ganime.runs import Run, library_versions
+
+    if bool(model) == bool(images):
+        raise InputError("give either a run or generator to score, or --images")
+    if images and truncation != 1 or model and size:
+        raise InputError("--truncation is for a generator, --size for --images")
+    if nearest and part == "test":
+        raise InputError("--nearest is to find copies of what was trained on, which --part test leaves out")
+    run = Run(model) if model and not model.endswith(".keras") else None
+    real = _open_real(data, run)
+    with quiet_start():
+        from ganime.metrics import evaluation
+        from ganime.metrics.features import FeatureExtractor
+
+    if images:
+        pictures, size, about = _open_images(images, samples, seed, size or 64)
+    else:
+        pictures, size, about = _open_generator(run.generator_path if run else Path(model), samples, seed, truncation)
+    extractor = FeatureExtractor(network, weights)
+    with progress_bar() as report:
+        if part != "all":
+            real = dict(zip(("train", "test"), split(real, size, report), strict=True))[part]
+        scores = evaluation.evaluate(pictures, real, extractor, size, seed, report, nearest)
+    click.echo(f"{len(pictures):,} pictures against {len(real):,} real ones at {size}x{size}, by {network}")
+    for name, value in scores.items():
+        if not name.endswith("-deviation"):
+            deviation = scores.get(f"{name}-deviation")
+            click.echo(f"{name:>20}  {value:.4g}" + (f" ± {deviation:.2g}" if deviation is not None else ""))
+    if nearest:
+        click.echo(f"{nearest}: on the left the scored pictures that are nearest to a real one, beside each its nearest real ones")
+    against = {"name": real.name, "part": part, "pictures": len(real), "fingerprint": real.fingerprint}
+    settings = {"samples": len(pictures), "seed": seed, "size": size, **extractor.identity}
+    line = json.dumps({"scores": scores, **about, **settings, "real": against, "versions": library_versions()})
+    if run:
+        with open(run.evaluations_path, "a", encoding="utf-8") as file:
+            file.write(line + "\n")
+    click.echo(line)
+
+
+def _open_real(data, run):
+    from ganime.data.drawn import DrawnFaces
+    from ganime.data.sources import open_pictures
+
+    config = run.read_config() if run else None
+    if data is not None:
+        return open_pictures(data)
+    if run and config["data"]["name"] == DrawnFaces.name:
+        return DrawnFaces()
+    raise InputError("--data is missing: the real pictures to compare with")
+
+
+def _open_generator(path, samples, seed, truncation):
+    from ganime.metrics.evaluation import GeneratedPictures
+    from ganime.sampling import load_generator
+
+    pictures = GeneratedPictures(load_generator(path), samples, seed, truncation)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return pictures, pictures.size, {"model": str(path), "model_sha256": digest, "truncation": truncation}
+
+
+def _open_images(images, samples, seed, size):
+    from ganime.data.sources import open_pictures
+    from ganime.data.split import Selection
+
+    pictures = open_pictures(images)
+    about = {"images": pictures.name, "images_fingerprint": pictures.fingerprint}
+    if len(pictures) > samples:
+        chosen = np.random.RandomState(seed).choice(len(pictures), samples, replace=False)
+        pictures = Selection(pictures, np.sort(chosen), "sample")
+    return pictures, size, about

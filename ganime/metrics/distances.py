@@ -1,0 +1,183 @@
+"""How far apart, how good and how varied: what two sets of pictures' features say.
+
+Features are float [pictures, dimensions] throughout, and everything is computed in double precision.
+"""
+
+import keras
+import numpy as np
+
+from ganime.errors import InputError
+
+BLOCK = 1000  # rows of distances held at a time
+MANIFOLD = 3  # nearest neighbors that span the manifold in precision and recall, as in Kynkäänniemi et al. 2019
+DENSITY = 5  # and in density and coverage, as in Naeem et al. 2020
+NEIGHBOR_SCORES = ("precision", "recall", "density", "coverage", "authenticity")
+
+
+def frechet_distance(real: np.ndarray, generated: np.ndarray) -> float:
+    """The Fréchet distance of two normal distributions with the features' means and covariances.
+
+    Of the Inception network's features this is the Fréchet Inception Distance (Heusel et al. 2017). The trace of the square
+    root of the covariances' product is the sum of the singular values of `A @ B.T`, where `A.T @ A` and `B.T @ B` are the
+    covariances; so there is no square root of a matrix that could become complex, however few pictures there are.
+
+    Returns:
+        0 or more. Few pictures make it too large: compare only scores from equal numbers.
+
+    Raises:
+        InputError: If there are fewer than two pictures.
+    """
+    a, b = _factor(real), _factor(generated)
+    shift = np.square(np.mean(real, 0, np.float64) - np.mean(generated, 0, np.float64)).sum()
+    overlap = np.linalg.svd(a @ b.T, compute_uv=False).sum()
+    spread = np.square(a).sum() + np.square(b).sum() - 2 * overlap
+    return float(shift + max(spread, 0.0))  # below zero by rounding alone, a part in 1e12 of the covariances
+
+
+def kernel_distance(
+    real: np.ndarray, generated: np.ndarray, subset_size: int = 1000, subsets: int = 100, seed: int = 0
+) -> tuple[float, float]:
+    """The squared maximum mean discrepancy under a cubic kernel: of the Inception network's features the Kernel Inception
+    Distance (Bińkowski et al. 2018).
+
+    Unlike the Fréchet distance it is unbiased: few pictures make it less certain, not larger. It can be below zero.
+
+    Args:
+        real, generated: Features.
+        subset_size: Pictures in a random subset of each; all, if there are fewer. All of both is one subset only.
+        subsets: Number of subsets.
+        seed: Seed of the subsets.
+
+    Returns:
+        Mean and standard deviation over the subsets.
+
+    Raises:
+        InputError: If there are fewer than two pictures.
+    """
+    for features in (real, generated):
+        _check_count(features)
+    rng = np.random.RandomState(seed)  # frozen: the same subsets with every NumPy
+    real, generated = np.asarray(real, np.float64), np.asarray(generated, np.float64)
+    sizes = [min(subset_size, len(features)) for features in (real, generated)]
+    values = []
+    for _ in range(1 if sizes == [len(real), len(generated)] else subsets):
+        chosen = [rng.choice(len(f), size, replace=False) for f, size in zip((real, generated), sizes, strict=True)]
+        values.append(float(squared_discrepancy(real[chosen[0]], generated[chosen[1]])))
+    return float(np.mean(values)), float(np.std(values))
+
+
+def squared_discrepancy(x, y):
+    """The unbiased estimate of the squared maximum mean discrepancy under the kernel (x·y / dimensions + 1)³.
+
+    Args:
+        x, y: Arrays or tensors [two or more, dimensions].
+
+    Returns:
+        A scalar tensor.
+    """
+
+    def kernel(a, b):
+        return (keras.ops.matmul(a, keras.ops.transpose(b)) / a.shape[1] + 1.0) ** 3
+
+    def mean_of_pairs(a):
+        count, products = keras.ops.shape(a)[0], kernel(a, a)
+        pairs = keras.ops.cast(count * (count - 1), products.dtype)
+        return (keras.ops.sum(products) - keras.ops.trace(products)) / pairs
+
+    return mean_of_pairs(x) + mean_of_pairs(y) - 2.0 * keras.ops.mean(kernel(x, y))
+
+
+def neighbor_scores(real: np.ndarray, generated: np.ndarray) -> dict[str, float]:
+    """What nearest neighbors say, apart from each other, about quality, variety and copying.
+
+    Returns:
+        `precision`: the share of generated pictures that lie within the real ones' manifold, the balls around each that
+        reach to its third nearest other (Kynkäänniemi et al. 2019). `recall`: the share of real ones within the generated
+        ones'. `density`: how many of the real pictures' balls (to the fifth) hold a generated picture, over 5, and
+        `coverage`: the share of these balls that hold one (Naeem et al. 2020). `authenticity`: the share of generated
+        pictures whose nearest real one is nearer to another real one than to it (Alaa et al. 2022); copies have 0.
+
+    Raises:
+        InputError: If there are not more than five pictures.
+    """
+    for features in (real, generated):
+        _check_count(features, DENSITY + 1)
+    real_radii = _nearest_others(real)
+    generated_radii = _nearest_others(generated)[:, MANIFOLD - 1]
+    rows = {name: [] for name in NEIGHBOR_SCORES}
+    for distances in _distances(generated, real):  # a row for each generated picture
+        rows["precision"].append((distances <= real_radii[:, MANIFOLD - 1]).any(1))
+        rows["density"].append((distances <= real_radii[:, DENSITY - 1]).sum(1) / DENSITY)
+        rows["authenticity"].append(distances.min(1) > real_radii[distances.argmin(1), 0])
+    radii = iter(np.split(real_radii[:, DENSITY - 1], range(BLOCK, len(real), BLOCK)))
+    for distances in _distances(real, generated):
+        rows["recall"].append((distances <= generated_radii).any(1))
+        rows["coverage"].append(distances.min(1) <= next(radii))
+    return {name: float(np.concatenate(parts).mean()) for name, parts in rows.items()}
+
+
+def nearest_neighbors(features: np.ndarray, among: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The nearest of other features to each.
+
+    Returns:
+        Indices into `among` and Euclidean distances, both [pictures, count], nearest first.
+    """
+    found = [np.argsort(distances, axis=1, kind="stable")[:, :count] for distances in _distances(features, among)]
+    indices = np.concatenate(found)
+    gaps = np.linalg.norm(np.asarray(features, np.float64)[:, None] - np.asarray(among, np.float64)[indices], axis=2)
+    return indices, gaps
+
+
+def inception_score(logits: np.ndarray, splits: int = 10, seed: int = 0) -> tuple[float, float]:
+    """The Inception Score (Salimans et al. 2016): how sure the network is of each picture's class, and how varied these are.
+
+    Args:
+        logits: Float [pictures, classes].
+        splits: Parts, shuffled, that are scored each for itself.
+        seed: Seed of the shuffling.
+
+    Returns:
+        Mean and standard deviation over the parts; from 1 to the number of classes.
+
+    Raises:
+        InputError: If there are fewer pictures than parts.
+    """
+    _check_count(logits, splits)
+    logits = np.random.RandomState(seed).permutation(np.asarray(logits, np.float64))
+    log_chances = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
+    scores = []
+    for part in np.array_split(log_chances, splits):
+        overall = np.logaddexp.reduce(part, axis=0) - np.log(len(part))
+        scores.append(np.exp((np.exp(part) * (part - overall)).sum(1).mean()))
+    return float(np.mean(scores)), float(np.std(scores))
+
+
+def _check_count(features, least=2):
+    if len(features) < least:
+        raise InputError(f"{len(features)} pictures are too few to be scored: {least} are needed")
+
+
+def _factor(features):
+    """A with A.T @ A = covariance, of as few rows as it takes."""
+    _check_count(features)
+    centered = np.asarray(features, np.float64) - np.mean(features, 0, np.float64)
+    return np.linalg.qr(centered, mode="r") / np.sqrt(len(features) - 1)
+
+
+def _distances(features, among):
+    """Squared distances in blocks of rows."""
+    features, among = np.asarray(features, np.float64), np.asarray(among, np.float64)
+    norms = np.square(among).sum(1)
+    for start in range(0, len(features), BLOCK):
+        block = features[start : start + BLOCK]
+        yield np.maximum(np.square(block).sum(1, keepdims=True) + norms - 2 * block @ among.T, 0)
+
+
+def _nearest_others(features):
+    """Squared distances to the nearest `DENSITY` others, [pictures, DENSITY], in ascending order."""
+    found = []
+    for number, distances in enumerate(_distances(features, features)):
+        rows = np.arange(len(distances))
+        distances[rows, rows + number * BLOCK] = np.inf  # a picture is not its own neighbor
+        found.append(np.sort(np.partition(distances, DENSITY - 1, axis=1)[:, :DENSITY], axis=1))
+    return np.concatenate(found)

@@ -1,0 +1,147 @@
+"""Scoring a generator, or anybody's pictures, against real pictures."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from ganime.caching import cached
+from ganime.errors import InputError
+from ganime.metrics import distances
+from ganime.metrics.features import FeatureExtractor
+from ganime.pictures import make_grid, save_picture
+from ganime.sampling import sample
+
+NEIGHBORS_AMONG = 10_000  # pictures of each kind, at most, that nearest neighbors are looked for in; the time grows as the square
+
+Report = Callable[[int, int], None]
+
+
+class GeneratedPictures:
+    """A generator's faces as a set of pictures.
+
+    Args:
+        generator: Model from latents to square images in [-1, 1].
+        count: Number of pictures.
+        seed: The faces are those of the seeds `seed` to `seed + count - 1`.
+        truncation: 0 to 1 (see `ganime.latents.from_seeds`).
+
+    Raises:
+        InputError: If the generator's images are not square, or a seed would be 2**32 or more.
+    """
+
+    def __init__(self, generator: keras.Model, count: int, seed: int = 0, truncation: float = 1.0):
+        _, height, self.size, _ = generator.output_shape
+        if height != self.size:
+            raise InputError(f"the generator's images are {self.size}x{height}; only square ones can be scored")
+        if seed + count > 2**32:
+            raise InputError(f"seeds {seed} to {seed + count - 1} are not all below 2**32")
+        self.generator, self.count, self.seed, self.truncation = generator, count, seed, truncation
+
+    def __len__(self):
+        return self.count
+
+    def load_batch(self, indices: Sequence[int], size: int) -> np.ndarray:
+        """The faces of these indices: uint8 [count, size, size, 3], RGB; the size is the generator's own."""
+        if size != self.size:
+            raise InputError(f"the generator makes {self.size}x{self.size}, not {size}x{size}")
+        return sample(self.generator, [self.seed + index for index in indices], self.truncation)
+
+
+def reference_features(pictures, size: int, extractor: FeatureExtractor, report: Report = lambda done, total: None) -> np.ndarray:
+    """Features of all real pictures, float32 [pictures, dimensions]; kept in the user's cache by the data's fingerprint.
+
+    Args:
+        pictures: `PictureFolder`, `PackedPictures`, `DrawnFaces` or a `Selection` of them.
+        size: Side in pixels at which they are compared.
+        extractor: The feature network.
+        report: Called with the numbers of pictures done and to do.
+    """
+    key = {**extractor.identity, "data": pictures.fingerprint, "size": size}
+    return cached(f"features-{extractor.name}", key, lambda: extractor.extract(pictures, size, report)["features"])
+
+
+def score_names(extractor: FeatureExtractor) -> list[str]:
+    """The names of all scores by a network; no two networks have one in common."""
+    network = extractor.network
+    names = [network.frechet, network.kernel, f"{network.kernel}-deviation"]
+    names += ["IS", "IS-deviation"] if network.inception_score else []
+    return names + [f"{name}-{extractor.name}" for name in distances.NEIGHBOR_SCORES]
+
+
+def score(reference: np.ndarray, generated: dict[str, np.ndarray], extractor: FeatureExtractor, seed: int = 0) -> dict[str, float]:
+    """All scores of pictures against a reference, by their names.
+
+    Args:
+        reference: Features of real pictures.
+        generated: Features and logits of the pictures to score.
+        extractor: What they were made with.
+        seed: Seed of the subsets.
+
+    Raises:
+        InputError: If there are too few pictures.
+    """
+    features = generated["features"]
+    values = [distances.frechet_distance(reference, features), *distances.kernel_distance(reference, features, seed=seed)]
+    if extractor.network.inception_score:
+        values += distances.inception_score(generated["logits"], seed=seed)
+    rng = np.random.RandomState(seed)
+    few = [f if len(f) <= NEIGHBORS_AMONG else f[rng.choice(len(f), NEIGHBORS_AMONG, False)] for f in (reference, features)]
+    values += distances.neighbor_scores(*few).values()
+    return dict(zip(score_names(extractor), values, strict=True))
+
+
+def evaluate(
+    pictures,
+    reference,
+    extractor: FeatureExtractor,
+    size: int,
+    seed: int = 0,
+    report: Report = lambda done, total: None,
+    nearest: Path | None = None,
+) -> dict[str, float]:
+    """Score pictures against real ones.
+
+    Args:
+        pictures: `GeneratedPictures`, or other ones to score.
+        reference: Real pictures: `PictureFolder`, `PackedPictures`, `DrawnFaces` or a `Selection` of them.
+        extractor: The feature network.
+        size: Side in pixels at which they are compared.
+        seed: Seed of the subsets.
+        report: Called with the numbers of pictures done and to do, first for the real ones, then for the others.
+        nearest: Where to write a picture by which a person sees whether a generator copies (see `nearest_pictures`).
+
+    Raises:
+        InputError: If there are too few pictures.
+    """
+    real = reference_features(reference, size, extractor, report)
+    made = extractor.extract(pictures, size, report)
+    scores = score(real, made, extractor, seed)
+    if nearest:
+        save_picture(nearest, nearest_pictures(pictures, made["features"], reference, real, size))
+    return scores
+
+
+def nearest_pictures(
+    pictures, features: np.ndarray, reference, reference_features: np.ndarray, size: int, rows: int = 12, columns: int = 5
+) -> np.ndarray:
+    """A picture by which a person sees whether a generator copies: those of its faces that are nearest to any real picture,
+    each in a row with its nearest real ones.
+
+    Args:
+        pictures, features: The generated pictures and their features.
+        reference, reference_features: The real pictures, those that it was trained on, and their features.
+        size: Side of the pictures in pixels.
+        rows: Number of generated faces.
+        columns: Number of real ones beside each.
+
+    Returns:
+        uint8 [height, width, 3]: the generated faces are the first column, nearest first.
+    """
+    indices, gaps = distances.nearest_neighbors(features, reference_features, columns)
+    closest = np.argsort(gaps[:, 0], kind="stable")[:rows]
+    shown = []
+    for index in closest:
+        shown += [pictures.load_batch([int(index)], size), reference.load_batch(indices[index].tolist(), size)]
+    return make_grid(np.concatenate(shown), columns=indices.shape[1] + 1)

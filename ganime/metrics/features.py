@@ -1,0 +1,99 @@
+"""Feature networks: pictures -> the numbers that sets of pictures are compared by."""
+
+import hashlib
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ganime.errors import InputError
+from ganime.metrics import networks
+from ganime.metrics.torch_weights import read_weights
+
+NETWORKS = tuple(module.name for module in pkgutil.iter_modules(networks.__path__))
+BATCH = 50  # pictures that go through the network at a time
+
+
+@dataclass(frozen=True)
+class FeatureNetwork:
+    """A pretrained network whose features are compared.
+
+    Attributes:
+        frechet: What its Fréchet distance is called, as in "FID".
+        kernel: What its kernel distance is called, as in "KID".
+        resize: How it resizes pictures, in words.
+        find_weights: Where its weights lie; fetches them if need be.
+        build: From the weights by their names to a model from pictures, float32 [batch, height, width, 3] from 0 to 255, to
+            {"features": float32 [batch, dimensions], "logits": float32 [batch, classes]}.
+        inception_score: Whether its logits are the Inception Score's.
+    """
+
+    frechet: str
+    kernel: str
+    resize: str
+    find_weights: Callable[[], Path]
+    build: Callable[[dict[str, np.ndarray]], keras.Model]
+    inception_score: bool = False
+
+
+class FeatureExtractor:
+    """A feature network with its weights.
+
+    Args:
+        name: One of `NETWORKS`.
+        weights: File of its weights, instead of the known ones (which are found or fetched).
+
+    Attributes:
+        network: The `FeatureNetwork`.
+        identity: What decides about the features, of JSON's types.
+        model: The Keras model (see `FeatureNetwork.build`).
+
+    Raises:
+        InputError: If there is no such network, or the file does not hold its weights.
+        GanimeError: If the weights cannot be found or fetched.
+
+    Example:
+        >>> FeatureExtractor("lite0")(np.zeros((2, 64, 64, 3), np.uint8))["features"].shape
+        (2, 1280)
+    """
+
+    def __init__(self, name: str = "lite0", weights: Path | None = None):
+        if name not in NETWORKS:
+            raise InputError(f"there is no feature network {name!r}; there are {', '.join(NETWORKS)}")
+        self.name = name
+        self.network = importlib.import_module(f"{networks.__name__}.{name}").NETWORK
+        path = Path(weights or self.network.find_weights())
+        self.model = self.network.build(read_weights(path))
+        self.identity = {
+            "network": name,
+            "weights_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            "resize": self.network.resize,
+        }
+        self._run = tf.function(self.model, reduce_retracing=True)
+
+    def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """Features and logits of pictures, uint8 [count, height, width, 3]."""
+        parts = [self._run(tf.cast(images[i : i + BATCH], tf.float32)) for i in range(0, len(images), BATCH)]
+        return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+
+    def extract(
+        self, pictures, size: int, report: Callable[[int, int], None] = lambda done, total: None
+    ) -> dict[str, np.ndarray]:
+        """Features and logits of a whole set, which is loaded batch by batch.
+
+        Args:
+            pictures: Anything with `len()` and `load_batch(indices, size)` to uint8 [count, size, size, 3].
+            size: Side of the pictures in pixels.
+            report: Called with the numbers of pictures done and to do.
+        """
+        count, parts = len(pictures), []
+        for start in range(0, count, BATCH):
+            indices = list(range(start, min(start + BATCH, count)))
+            parts.append(self(pictures.load_batch(indices, size)))
+            report(indices[-1] + 1, count)
+        return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}

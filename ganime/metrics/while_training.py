@@ -1,0 +1,116 @@
+"""Scores for `fit`, ours or anybody's: a Keras callback and a Keras metric."""
+
+import math
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from ganime.metrics import distances
+from ganime.metrics.evaluation import GeneratedPictures, reference_features, score, score_names
+from ganime.metrics.features import FeatureExtractor
+from ganime.runs import atomic_write, read_history
+
+
+class Evaluation(keras.callbacks.Callback):
+    """Score the generator every so many steps against pictures that it is not trained on, and keep the best generator.
+
+    The scores are added to the step's logs, as not a number in the other steps, so callbacks after this one see them.
+
+    Args:
+        pictures: Held-out pictures: a part that `split` gave, or another set.
+        every: Steps between two evaluations.
+        samples: Number of faces that are scored; the same seeds each time.
+        extractor: The feature network; lite0 by default.
+        generator: Model from latents to images in [-1, 1]; by default the trained model's `averaged_generator`.
+        best_path: Where to keep the generator with the lowest kernel distance; ends in `.keras`.
+        history_path: A history of the run so far, in which the best score is looked up when training is continued.
+        verbose: 1 prints each score.
+
+    Example:
+        >>> from ganime.data.drawn import DrawnFaces
+        >>> evaluation = Evaluation(DrawnFaces(500), every=1000)
+        >>> # model.fit(..., callbacks=[evaluation])
+    """
+
+    def __init__(
+        self,
+        pictures,
+        every: int = 1000,
+        samples: int = 1000,
+        extractor: FeatureExtractor | None = None,
+        generator: keras.Model | None = None,
+        best_path: Path | None = None,
+        history_path: Path | None = None,
+        verbose: int = 1,
+    ):
+        super().__init__()
+        self.pictures, self.every, self.samples, self.verbose = pictures, every, samples, verbose
+        self.extractor = extractor or FeatureExtractor()
+        self.generator, self.best_path, self.history_path = generator, best_path, history_path
+        self.step, self.best = 0, math.inf
+
+    def on_train_begin(self, logs=None):
+        if self.generator is None:
+            self.generator = self.model.averaged_generator
+        generated = GeneratedPictures(self.generator, self.samples)
+        self.reference = reference_features(self.pictures, generated.size, self.extractor)
+        self.step = int(self.model.step.numpy()) if hasattr(self.model, "step") else self.step
+        history = read_history(self.history_path) if self.history_path else {}
+        if (kernel := self.extractor.network.kernel) in history:
+            before = history[kernel][history["step"] <= self.step]
+            self.best = min(before[np.isfinite(before)], default=math.inf)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.step += 1
+        if self.step % self.every == 0:
+            logs.update(self.evaluate())
+        else:
+            logs.update(dict.fromkeys(score_names(self.extractor), math.nan))
+
+    def evaluate(self) -> dict[str, float]:
+        """The scores of the generator as it is now."""
+        generated = GeneratedPictures(self.generator, self.samples)
+        scores = score(self.reference, self.extractor.extract(generated, generated.size), self.extractor)
+        kernel = self.extractor.network.kernel
+        if better := scores[kernel] < self.best:
+            self.best = scores[kernel]
+            if self.best_path:
+                with atomic_write(self.best_path) as part:
+                    self.generator.save(part)
+        if self.verbose:
+            shown = "  ".join(f"{name} {value:.4g}" for name, value in scores.items())
+            print(f"step {self.step:,}: {shown}{'  (best so far)' if better else ''}", flush=True)
+        return scores
+
+
+class KernelDistance(keras.metrics.Metric):
+    """The kernel distance, streamed: the mean over batches, each a subset. With the Inception network it is called KID, with
+    others KID-lite0 and so on.
+
+    Args:
+        extractor: The feature network; lite0 by default.
+        name: By default the distance's.
+
+    Example:
+        >>> metric = KernelDistance()
+        >>> metric.update_state(keras.random.uniform((4, 64, 64, 3), -1, 1), keras.random.uniform((4, 64, 64, 3), -1, 1))
+        >>> metric.result().shape
+        TensorShape([])
+    """
+
+    def __init__(self, extractor: FeatureExtractor | None = None, name: str | None = None, **kwargs):
+        self.extractor = extractor or FeatureExtractor()
+        super().__init__(name=name or self.extractor.network.kernel, **kwargs)
+        self.total = self.add_weight(name="total", initializer="zeros")
+        self.batches = self.add_weight(name="batches", initializer="zeros")
+
+    def update_state(self, real, generated):
+        """Add a batch of images in [-1, 1], float [two or more, height, width, 3] each."""
+        pixels = [keras.ops.round((keras.ops.clip(images, -1.0, 1.0) + 1.0) * 127.5) for images in (real, generated)]
+        features = [self.extractor.model(images)["features"] for images in pixels]
+        self.total.assign_add(distances.squared_discrepancy(*features))
+        self.batches.assign_add(1.0)
+
+    def result(self):
+        return self.total / keras.ops.maximum(self.batches, 1.0)
