@@ -5,7 +5,6 @@ import json
 from pathlib import Path
 
 import click
-import numpy as np
 
 from ganime.errors import InputError
 
@@ -104,6 +103,8 @@ def _open_generator(path, samples, seed, truncation):
 
 
 def _open_images(images, samples, seed, size):
+    import numpy as np
+
     from ganime.data.sources import open_pictures
     from ganime.data.split import Selection
 

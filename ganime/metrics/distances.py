@@ -146,7 +146,7 @@ def inception_score(logits: np.ndarray, splits: int = 10, seed: int = 0) -> tupl
     logits = np.random.RandomState(seed).permutation(np.asarray(logits, np.float64))
     log_chances = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
     scores = []
-    for part in np.array_split(log_chances, splits):
+    for part in np.split(log_chances, [len(logits) * i // splits for i in range(1, splits)]):
         overall = np.logaddexp.reduce(part, axis=0) - np.log(len(part))
         scores.append(np.exp((np.exp(part) * (part - overall)).sum(1).mean()))
     return float(np.mean(scores)), float(np.std(scores))

@@ -15,7 +15,6 @@ from ganime.errors import InputError
 from ganime.metrics import networks
 from ganime.metrics.torch_weights import read_weights
 
-NETWORKS = tuple(module.name for module in pkgutil.iter_modules(networks.__path__))
 BATCH = 50  # pictures that go through the network at a time
 
 
@@ -41,11 +40,16 @@ class FeatureNetwork:
     inception_score: bool = False
 
 
+def network_names() -> list[str]:
+    """The names of all feature networks: the files in `ganime/metrics/networks/`."""
+    return [module.name for module in pkgutil.iter_modules(networks.__path__)]
+
+
 class FeatureExtractor:
     """A feature network with its weights.
 
     Args:
-        name: One of `NETWORKS`.
+        name: One of `network_names()`.
         weights: File of its weights, instead of the known ones (which are found or fetched).
 
     Attributes:
@@ -63,8 +67,8 @@ class FeatureExtractor:
     """
 
     def __init__(self, name: str = "lite0", weights: Path | None = None):
-        if name not in NETWORKS:
-            raise InputError(f"there is no feature network {name!r}; there are {', '.join(NETWORKS)}")
+        if name not in network_names():
+            raise InputError(f"there is no feature network {name!r}; there are {', '.join(network_names())}")
         self.name = name
         self.network = importlib.import_module(f"{networks.__name__}.{name}").NETWORK
         path = Path(weights or self.network.find_weights())

@@ -45,12 +45,12 @@ def build(weights: dict[str, np.ndarray]) -> keras.Model:
     """
     pictures = keras.Input((None, None, 3), name="pictures")
     x = layers.Rescaling(1 / 128, -1)(ResizeLikeTensorFlow1(SIDE)(pictures))
-    x = _convolve(x, "Conv2d_1a_3x3", 32, (3, 3), 2, "valid")
-    x = _convolve(x, "Conv2d_2a_3x3", 32, (3, 3), 1, "valid")
-    x = _convolve(x, "Conv2d_2b_3x3", 64, (3, 3))
+    x = _convolve(x, "Conv2d_1a_3x3", 32, 3, 3, strides=2)
+    x = _convolve(x, "Conv2d_2a_3x3", 32, 3, 3, padding="valid")
+    x = _convolve(x, "Conv2d_2b_3x3", 64, 3, 3)
     x = layers.MaxPooling2D(3, 2)(x)
-    x = _convolve(x, "Conv2d_3b_1x1", 80, (1, 1))
-    x = _convolve(x, "Conv2d_4a_3x3", 192, (3, 3), 1, "valid")
+    x = _convolve(x, "Conv2d_3b_1x1", 80, 1, 1)
+    x = _convolve(x, "Conv2d_4a_3x3", 192, 3, 3, padding="valid")
     x = layers.MaxPooling2D(3, 2)(x)
     for name, pooled in (("Mixed_5b", 32), ("Mixed_5c", 64), ("Mixed_5d", 64)):
         x = _mix_35(x, name, pooled)
@@ -59,7 +59,7 @@ def build(weights: dict[str, np.ndarray]) -> keras.Model:
         x = _mix_17(x, name, width)
     x = _shrink_17(x, "Mixed_7a")
     x = _mix_8(x, "Mixed_7b", layers.AveragePooling2D)
-    x = _mix_8(x, "Mixed_7c", layers.MaxPooling2D)  # not in the paper, but in the graph
+    x = _mix_8(x, "Mixed_7c", layers.MaxPooling2D)  # an average in the paper, but not in the graph
     features = layers.GlobalAveragePooling2D()(x)
     logits = layers.Dense(1008, use_bias=False, kernel_initializer="zeros", name="fc")(features)
     model = keras.Model(pictures, {"features": features, "logits": logits}, name="inception")
@@ -69,7 +69,8 @@ def build(weights: dict[str, np.ndarray]) -> keras.Model:
 
 @keras.saving.register_keras_serializable(package="ganime")
 class ResizeLikeTensorFlow1(layers.Layer):
-    """Bilinear resizing as TensorFlow 1 did it: the corner pixels' corners (not their middles) lie on each other.
+    """Bilinear resizing as TensorFlow 1 did it: pixel i of the result lies at i * old side / new side, without the half pixel
+    that would keep the picture's middle in place, and nothing is averaged when it shrinks.
 
     Args:
         side: Height and width of the result.
@@ -87,80 +88,76 @@ class ResizeLikeTensorFlow1(layers.Layer):
 
 
 def _mix_35(x, name, pooled):
-    """On 35 x 35 (figure 5 of the paper, with one 5 x 5 not yet factorized)."""
-    return layers.Concatenate()(
-        [
-            _branch(x, f"{name}.branch1x1", (64, 1, 1)),
-            _branch(x, f"{name}.branch5x5", (48, 1, 1), (64, 5, 5)),
-            _branch(x, f"{name}.branch3x3dbl", (64, 1, 1), (96, 3, 3), (96, 3, 3)),
-            _branch(layers.AveragePooling2D(3, 1, "same")(x), f"{name}.branch_pool", (pooled, 1, 1)),
-        ]
+    """On 35 x 35 (figure 5 of the paper, but the 5 x 5 is not factorized)."""
+    return _join(
+        name,
+        (x, "branch1x1", (64, 1, 1)),
+        (x, "branch5x5", (48, 1, 1), (64, 5, 5)),
+        (x, "branch3x3dbl", (64, 1, 1), (96, 3, 3), (96, 3, 3)),
+        (layers.AveragePooling2D(3, 1, "same")(x), "branch_pool", (pooled, 1, 1)),
     )
 
 
 def _shrink_35(x, name):
-    """From 35 x 35 to 17 x 17 (figure 10 of the paper)."""
-    return layers.Concatenate()(
-        [
-            _branch(x, f"{name}.branch3x3", (384, 3, 3), strides=2),
-            _branch(x, f"{name}.branch3x3dbl", (64, 1, 1), (96, 3, 3), (96, 3, 3), strides=2),
-            layers.MaxPooling2D(3, 2)(x),
-        ]
+    """From 35 x 35 to 17 x 17 (figure 10)."""
+    return _join(
+        name,
+        (x, "branch3x3", (384, 3, 3, 2)),
+        (x, "branch3x3dbl", (64, 1, 1), (96, 3, 3), (96, 3, 3, 2)),
+        (layers.MaxPooling2D(3, 2)(x), "branch_pool"),
     )
 
 
 def _mix_17(x, name, width):
-    """On 17 x 17 (figure 6 of the paper)."""
-    twice = [(width, 1, 1), (width, 7, 1), (width, 1, 7), (width, 7, 1), (192, 1, 7)]
-    return layers.Concatenate()(
-        [
-            _branch(x, f"{name}.branch1x1", (192, 1, 1)),
-            _branch(x, f"{name}.branch7x7", (width, 1, 1), (width, 1, 7), (192, 7, 1)),
-            _branch(x, f"{name}.branch7x7dbl", *twice),
-            _branch(layers.AveragePooling2D(3, 1, "same")(x), f"{name}.branch_pool", (192, 1, 1)),
-        ]
+    """On 17 x 17 (figure 6)."""
+    return _join(
+        name,
+        (x, "branch1x1", (192, 1, 1)),
+        (x, "branch7x7", (width, 1, 1), (width, 1, 7), (192, 7, 1)),
+        (x, "branch7x7dbl", (width, 1, 1), (width, 7, 1), (width, 1, 7), (width, 7, 1), (192, 1, 7)),
+        (layers.AveragePooling2D(3, 1, "same")(x), "branch_pool", (192, 1, 1)),
     )
 
 
 def _shrink_17(x, name):
     """From 17 x 17 to 8 x 8."""
-    return layers.Concatenate()(
-        [
-            _branch(x, f"{name}.branch3x3", (192, 1, 1), (320, 3, 3), strides=2),
-            _branch(x, f"{name}.branch7x7x3", (192, 1, 1), (192, 1, 7), (192, 7, 1), (192, 3, 3), strides=2),
-            layers.MaxPooling2D(3, 2)(x),
-        ]
+    return _join(
+        name,
+        (x, "branch3x3", (192, 1, 1), (320, 3, 3, 2)),
+        (x, "branch7x7x3", (192, 1, 1), (192, 1, 7), (192, 7, 1), (192, 3, 3, 2)),
+        (layers.MaxPooling2D(3, 2)(x), "branch_pool"),
     )
 
 
 def _mix_8(x, name, pooling):
-    """On 8 x 8 (figure 7 of the paper)."""
-    once = _branch(x, f"{name}.branch3x3_1", (384, 1, 1))
-    twice = _branch(x, f"{name}.branch3x3dbl", (448, 1, 1), (384, 3, 3))
-    return layers.Concatenate()(
-        [
-            _branch(x, f"{name}.branch1x1", (320, 1, 1)),
-            _branch(once, f"{name}.branch3x3_2a", (384, 1, 3)),
-            _branch(once, f"{name}.branch3x3_2b", (384, 3, 1)),
-            _branch(twice, f"{name}.branch3x3dbl_3a", (384, 1, 3)),
-            _branch(twice, f"{name}.branch3x3dbl_3b", (384, 3, 1)),
-            _branch(pooling(3, 1, "same")(x), f"{name}.branch_pool", (192, 1, 1)),
-        ]
+    """On 8 x 8 (figure 7)."""
+    once = _convolve(x, f"{name}.branch3x3_1", 384, 1, 1)
+    twice = _convolve(_convolve(x, f"{name}.branch3x3dbl_1", 448, 1, 1), f"{name}.branch3x3dbl_2", 384, 3, 3)
+    return _join(
+        name,
+        (x, "branch1x1", (320, 1, 1)),
+        (once, "branch3x3_2a", (384, 1, 3)),
+        (once, "branch3x3_2b", (384, 3, 1)),
+        (twice, "branch3x3dbl_3a", (384, 1, 3)),
+        (twice, "branch3x3dbl_3b", (384, 3, 1)),
+        (pooling(3, 1, "same")(x), "branch_pool", (192, 1, 1)),
     )
 
 
-def _branch(x, name, *convolutions, strides=1):
-    """Convolutions (filters, height, width), the last with these strides; the names of several are numbered."""
-    for number, (filters, *kernel) in enumerate(convolutions, 1):
-        last = number == len(convolutions)
-        numbered = f"{name}_{number}" if len(convolutions) > 1 else name
-        x = _convolve(x, numbered, filters, kernel, *((strides, "valid") if last and strides > 1 else ()))
-    return x
+def _join(block, *branches):
+    """Branches side by side: each an input, a name and convolutions (filters, height, width and strides if not 1)."""
+    outputs = []
+    for x, branch, *convolutions in branches:
+        for number, convolution in enumerate(convolutions, 1):
+            x = _convolve(x, f"{block}.{branch}" + f"_{number}" * (len(convolutions) > 1), *convolution)
+        outputs.append(x)
+    return layers.Concatenate()(outputs)
 
 
-def _convolve(x, name, filters, kernel, strides=1, padding="same"):
-    options = {"activation": "relu", "kernel_initializer": "zeros", "name": name}
-    return layers.Conv2D(filters, kernel, strides, padding, **options)(x)
+def _convolve(x, name, filters, height, width, strides=1, padding="same"):
+    padding = "valid" if strides > 1 else padding
+    options = {"activation": "relu", "kernel_initializer": "zeros", "name": name}  # with the batch normalization folded in
+    return layers.Conv2D(filters, (height, width), strides, padding, **options)(x)
 
 
 def _assign(model, weights):

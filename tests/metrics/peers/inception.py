@@ -1,11 +1,12 @@
 """What torch-fidelity's and pytorch-fid's Inception make of random pictures and weights.
 
-    python -m tests.metrics.peers.inception
+    python -m tests.metrics.peers.inception [FILE]
 
-stores it in inception.npz; needs torch, torchvision, torch-fidelity and pytorch-fid.
+stores it in inception.npz, or in that file; needs torch, torchvision, torch-fidelity and pytorch-fid.
 """
 
 import json
+import sys
 import tempfile
 from pathlib import Path
 from unittest.mock import patch
@@ -85,21 +86,16 @@ def _tensors(weights):
     return {name: torch.from_numpy(values) for name, values in weights.items()}
 
 
-def outputs(weights):
-    """What is stored, but for the shapes."""
-    stored = {}
+def main(file=STORED):
+    """Store the outputs, and the shapes of the weights by their names."""
+    shapes = weight_shapes()
+    weights = random_weights(shapes)
+    stored = {"shapes": np.frombuffer(json.dumps(shapes).encode(), np.uint8)}
     for height, width in SIZES:
         stored[f"features {height}x{width}"], stored["logits"] = fidelity(weights, random_picture(height, width))
     stored["pytorch-fid"] = pytorch_fid(weights, random_picture(299, 299))
-    return stored
-
-
-def main():
-    """Store the outputs."""
-    shapes = weight_shapes()
-    shapes_text = np.frombuffer(json.dumps(shapes).encode(), np.uint8)
-    np.savez_compressed(STORED, shapes=shapes_text, **outputs(random_weights(shapes)))
+    np.savez_compressed(file, **stored)
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])
