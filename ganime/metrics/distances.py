@@ -1,9 +1,8 @@
-"""How far apart, how good and how varied: what two sets of pictures' features say.
+"""How far apart, how good and how varied: what two sets of pictures' features say (NumPy, no TensorFlow).
 
 Features are float [pictures, dimensions] throughout, and everything is computed in double precision.
 """
 
-import keras
 import numpy as np
 
 from ganime.errors import InputError
@@ -62,29 +61,8 @@ def kernel_distance(
     values = []
     for _ in range(1 if sizes == [len(real), len(generated)] else subsets):
         chosen = [rng.choice(len(f), size, replace=False) for f, size in zip((real, generated), sizes, strict=True)]
-        values.append(float(squared_discrepancy(real[chosen[0]], generated[chosen[1]])))
+        values.append(_squared_discrepancy(real[chosen[0]], generated[chosen[1]]))
     return float(np.mean(values)), float(np.std(values))
-
-
-def squared_discrepancy(x, y):
-    """The unbiased estimate of the squared maximum mean discrepancy under the kernel (x·y / dimensions + 1)³.
-
-    Args:
-        x, y: Arrays or tensors [two or more, dimensions].
-
-    Returns:
-        A scalar tensor.
-    """
-
-    def kernel(a, b):
-        return (keras.ops.matmul(a, keras.ops.transpose(b)) / a.shape[1] + 1.0) ** 3
-
-    def mean_of_pairs(a):
-        count, products = keras.ops.shape(a)[0], kernel(a, a)
-        pairs = keras.ops.cast(count * (count - 1), products.dtype)
-        return (keras.ops.sum(products) - keras.ops.trace(products)) / pairs
-
-    return mean_of_pairs(x) + mean_of_pairs(y) - 2.0 * keras.ops.mean(kernel(x, y))
 
 
 def neighbor_scores(real: np.ndarray, generated: np.ndarray) -> dict[str, float]:
@@ -162,6 +140,20 @@ def _factor(features):
     _check_count(features)
     centered = np.asarray(features, np.float64) - np.mean(features, 0, np.float64)
     return np.linalg.qr(centered, mode="r") / np.sqrt(len(features) - 1)
+
+
+def _squared_discrepancy(x, y):
+    """The unbiased estimate of the squared maximum mean discrepancy under the kernel (x·y / dimensions + 1)³."""
+
+    def kernel(a, b):
+        base = a @ b.T / a.shape[1] + 1
+        return base * base * base  # three times as fast as a power
+
+    def mean_of_pairs(a):
+        products = kernel(a, a)
+        return (products.sum() - np.trace(products)) / (len(a) * (len(a) - 1))
+
+    return mean_of_pairs(x) + mean_of_pairs(y) - 2 * kernel(x, y).mean()
 
 
 def _distances(features, among):

