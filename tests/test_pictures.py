@@ -25,3 +25,17 @@ def test_plots_are_written(tmp_path):
     for name in ("losses.png", "scores.png"):
         with Image.open(tmp_path / name) as plot:
             assert len(np.unique(np.asarray(plot.convert("L")))) > 20
+
+
+def test_scores_are_drawn_where_there_are_any(tmp_path):
+    steps = np.arange(1.0, 11.0)
+    history = dict.fromkeys(("step", "d_loss", "g_loss", "real_score", "fake_score"), steps)
+    nothing = np.full(10, np.nan)
+    scores = dict.fromkeys(("KID-lite0", "KID-lite0-deviation", "FD-lite0", "recall-lite0", "IS"), nothing)
+    pictures.save_plots({**history, **scores}, tmp_path)
+    assert not (tmp_path / "quality.png").exists()
+    some = np.where(steps % 5 == 0, steps, np.nan)
+    pictures.save_plots({**history, **dict.fromkeys(scores, some)}, tmp_path)
+    with Image.open(tmp_path / "quality.png") as plot:
+        assert plot.width > 4 * 400  # three distances, and the shares together
+        assert len(np.unique(np.asarray(plot.convert("L")))) > 20
