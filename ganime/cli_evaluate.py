@@ -71,7 +71,9 @@ def evaluate(model, images, data, part, network, weights, samples, seed, truncat
             deviation = scores.get(f"{name}-deviation")
             click.echo(f"{name:>20}  {value:.4g}" + (f" ± {deviation:.2g}" if deviation is not None else ""))
     if nearest:
-        click.echo(f"{nearest}: on the left the scored pictures that are nearest to a real one, beside each its nearest real ones")
+        click.echo(
+            f"{nearest}: on the left the scored pictures that are nearest to a real one, beside each its nearest real ones"
+        )
     against = {"name": real.name, "part": part, "pictures": len(real), "fingerprint": real.fingerprint}
     settings = {"samples": len(pictures), "seed": seed, "size": size, **extractor.identity}
     line = json.dumps({"scores": scores, **about, **settings, "real": against, "versions": library_versions()})

@@ -43,9 +43,7 @@ class Selection:
         return self.pictures.load_batch(self.indices[indices].tolist(), size)
 
 
-def split(
-    pictures, size: int, report: Callable[[int, int], None] = lambda done, total: None
-) -> tuple[Selection, Selection]:
+def split(pictures, size: int, report: Callable[[int, int], None] = lambda done, total: None) -> tuple[Selection, Selection]:
     """Part a source into pictures to train on and a tenth to judge with, by the hash of each picture's content.
 
     Names and order do not matter, other pictures do not either, and copies are all in the same part. The content is that of

@@ -13,7 +13,9 @@ from ganime.metrics.features import FeatureExtractor
 from ganime.pictures import make_grid, save_picture
 from ganime.sampling import sample
 
-NEIGHBORS_AMONG = 10_000  # pictures of each kind, at most, that nearest neighbors are looked for in; the time grows as the square
+NEIGHBORS_AMONG = (
+    10_000  # pictures of each kind, at most, that nearest neighbors are looked for in; the time grows as the square
+)
 
 Report = Callable[[int, int], None]
 
@@ -49,7 +51,9 @@ class GeneratedPictures:
         return sample(self.generator, [self.seed + index for index in indices], self.truncation)
 
 
-def reference_features(pictures, size: int, extractor: FeatureExtractor, report: Report = lambda done, total: None) -> np.ndarray:
+def reference_features(
+    pictures, size: int, extractor: FeatureExtractor, report: Report = lambda done, total: None
+) -> np.ndarray:
     """Features of all real pictures, float32 [pictures, dimensions]; kept in the user's cache by the data's fingerprint.
 
     Args:
@@ -70,7 +74,9 @@ def score_names(extractor: FeatureExtractor) -> list[str]:
     return names + [f"{name}-{extractor.name}" for name in distances.NEIGHBOR_SCORES]
 
 
-def score(reference: np.ndarray, generated: dict[str, np.ndarray], extractor: FeatureExtractor, seed: int = 0) -> dict[str, float]:
+def score(
+    reference: np.ndarray, generated: dict[str, np.ndarray], extractor: FeatureExtractor, seed: int = 0
+) -> dict[str, float]:
     """All scores of pictures against a reference, by their names.
 
     Args:

@@ -130,11 +130,13 @@ def _read_zip(content):
         raise _NotUnderstoodError("it is compressed")
     if folder + "byteorder" in names and archive.read(folder + "byteorder") != b"little":
         raise _NotUnderstoodError("it was written on a big-endian machine")
-    tensors = _state_dict(_load(io.BytesIO(archive.read(index))))
-    storages = _storages(tensors, len(content))
-    return tensors, {
-        key: np.frombuffer(archive.read(f"{folder}data/{key}"), type, size) for key, type, size in storages.values()
-    }
+    tensors, numbers = _state_dict(_load(io.BytesIO(archive.read(index)))), {}
+    for key, type, size in _storages(tensors, len(content)).values():
+        record = archive.read(f"{folder}data/{key}")
+        if len(record) != size * type.itemsize:
+            raise _NotUnderstoodError("its sizes differ")
+        numbers[key] = np.frombuffer(record, type)
+    return tensors, numbers
 
 
 def _read_pickles(content):

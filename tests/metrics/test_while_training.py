@@ -18,9 +18,7 @@ from tests.conftest import TINY
 def train(path, recipe, extractor, steps):
     """Train with a score each second step; the run, the callback and the trained model."""
     run, (training, held_out) = Run(path), split(DrawnFaces(200), 32)
-    evaluation = Evaluation(
-        held_out, 2, 20, extractor, best_path=run.best_path, history_path=run.history_path, verbose=0
-    )
+    evaluation = Evaluation(held_out, 2, 20, extractor, best_path=run.best_path, history_path=run.history_path, verbose=0)
     return run, evaluation, fit(run, recipe, training, steps, callbacks=(evaluation,))
 
 

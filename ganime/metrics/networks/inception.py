@@ -9,10 +9,9 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from ganime.errors import InputError
 from ganime.fetching import fetch
 from ganime.metrics.features import FeatureNetwork
-from ganime.metrics.torch_weights import fold_batch_norm
+from ganime.metrics.torch_weights import fold_batch_norm, get_weight
 
 FILE = "pt_inception-2015-12-05-6726825d.pth"
 URL = f"https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/{FILE}"
@@ -163,21 +162,10 @@ def _convolve(x, name, filters, height, width, strides=1, padding="same"):
 def _assign(model, weights):
     for layer in model.layers:
         if isinstance(layer, layers.Conv2D):
-            height, width, channels, filters = layer.kernel.shape
-            _check(weights, f"{layer.name}.conv.weight", (filters, channels, height, width))
-            for part in ("weight", "bias", "running_mean", "running_var"):
-                _check(weights, f"{layer.name}.bn.{part}", (filters,))
+            get_weight(weights, f"{layer.name}.conv.weight", layer.kernel.shape[::-1][:2] + layer.kernel.shape[:2])
             layer.set_weights(fold_batch_norm(weights, f"{layer.name}.conv", f"{layer.name}.bn", EPSILON))
     dense = model.get_layer("fc")
-    _check(weights, "fc.weight", dense.kernel.shape[::-1])
-    dense.set_weights([weights["fc.weight"].T])
-
-
-def _check(weights, name, shape):
-    if name not in weights:
-        raise InputError(f"these are no weights of Inception v3: {name} is missing")
-    if weights[name].shape != shape:
-        raise InputError(f"these are no weights of Inception v3: {name} has the shape {weights[name].shape}, not {shape}")
+    dense.set_weights([get_weight(weights, "fc.weight", dense.kernel.shape[::-1]).T])
 
 
 NETWORK = FeatureNetwork(
