@@ -2,8 +2,9 @@
 
     python -m benchmarks.metric_sense --data faces
 
-One half is the reference. The other half is scored as it is, as copies of the reference, blurred, with noise, with grey blocks, with its quadrants
-shuffled, and collapsed to a few pictures. Ends with code 1 if a distance does not rise with one of these.
+One half is the reference. The other half is scored as it is, as copies of the reference, blurred, with noise, with grey
+blocks, with its quadrants shuffled, and collapsed to a few pictures. Ends with code 1 if a distance does not rise with one of
+these.
 """
 
 import click
@@ -19,14 +20,17 @@ SIZE = 64
 
 
 def blur(images, rng, sigma):
+    """Gaussian."""
     return np.stack([Image.fromarray(image).filter(ImageFilter.GaussianBlur(sigma)) for image in images])
 
 
 def noise(images, rng, deviation):
+    """Normal, on each channel of each pixel."""
     return np.clip(np.rint(images + rng.normal(0, deviation, images.shape)), 0, 255).astype(np.uint8)
 
 
 def grey_blocks(images, rng, side):
+    """One in each picture, anywhere."""
     images = images.copy()
     for image in images:
         top, left = rng.integers(0, SIZE - side + 1, 2)
@@ -35,6 +39,7 @@ def grey_blocks(images, rng, side):
 
 
 def shuffled_quadrants(images, rng, share):
+    """In a share of the pictures."""
     images, half = images.copy(), SIZE // 2
     for image in images[: round(share * len(images))]:
         quadrants = [image[y : y + half, x : x + half].copy() for y in (0, half) for x in (0, half)]
@@ -44,6 +49,7 @@ def shuffled_quadrants(images, rng, share):
 
 
 def collapse(images, rng, different):
+    """So many different pictures, repeated."""
     return images[rng.integers(0, different, len(images))]
 
 
@@ -62,6 +68,7 @@ SPOILED = {  # harder and harder
 @click.option("--network", default="lite0", show_default=True)
 @click.option("--weights", metavar="FILE", help="Of the network.")
 def main(data, count, network, weights):
+    """Print the table."""
     pictures, extractor, rng = open_pictures(data), FeatureExtractor(network, weights), np.random.default_rng(0)
     count = min(count, len(pictures) // 2)
     order = rng.permutation(len(pictures))

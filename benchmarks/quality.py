@@ -66,6 +66,7 @@ def run(name, settings, pictures, held_out, minutes, samples, extractor, output,
 @click.option("--set", "settings", multiple=True, metavar="FIELD=VALUE", help="Of every recipe, as for `fit`.")
 @click.option("--seed", default=0, show_default=True)
 def main(recipes, data, minutes, samples, output, settings, seed):
+    """Run the race and print its table."""
     pictures, held_out = ganime.split(ganime.open_pictures(data), 64)
     extractor, minutes = FeatureExtractor(), [int(minute) for minute in minutes.split(",")]
     columns = [name for name in score_names(extractor) if not name.endswith("-deviation")]

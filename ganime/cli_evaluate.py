@@ -46,7 +46,7 @@ def evaluate(model, images, data, part, network, weights, samples, seed, truncat
 
     if bool(model) == bool(images):
         raise InputError("give either a run or generator to score, or --images")
-    if images and truncation != 1 or model and size:
+    if (images and truncation != 1) or (model and size):
         raise InputError("--truncation is for a generator, --size for --images")
     if nearest and part == "test":
         raise InputError("--nearest is to find copies of what was trained on, which --part test leaves out")
@@ -71,9 +71,7 @@ def evaluate(model, images, data, part, network, weights, samples, seed, truncat
             deviation = scores.get(f"{name}-deviation")
             click.echo(f"{name:>20}  {value:.4g}" + (f" ± {deviation:.2g}" if deviation is not None else ""))
     if nearest:
-        click.echo(
-            f"{nearest}: on the left the scored pictures that are nearest to a real one, beside each its nearest real ones"
-        )
+        click.echo(f"{nearest}: on the left the pictures nearest to a real one, beside each its nearest real ones")
     against = {"name": real.name, "part": part, "pictures": len(real), "fingerprint": real.fingerprint}
     settings = {"samples": len(pictures), "seed": seed, "size": size, **extractor.identity}
     line = json.dumps({"scores": scores, **about, **settings, "real": against, "versions": library_versions()})

@@ -15,7 +15,8 @@ def load_generator(path: str | os.PathLike) -> keras.Model:
     """Load a generator from a `.keras` file.
 
     Raises:
-        InputError: If there is no such file, or it is not a Keras model from latents [batch, size] to images [batch, height, width, 3].
+        InputError: If there is no such file, or it is not a Keras model from latents [batch, size] to images [batch, height,
+            width, 3].
     """
     if not os.path.isfile(path):
         raise InputError(f"{path} does not exist (a run saves its generator every --save-every steps)")

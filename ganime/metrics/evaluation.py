@@ -13,9 +13,7 @@ from ganime.metrics.features import FeatureExtractor
 from ganime.pictures import make_grid, save_picture
 from ganime.sampling import sample
 
-NEIGHBORS_AMONG = (
-    10_000  # pictures of each kind, at most, that nearest neighbors are looked for in; the time grows as the square
-)
+NEIGHBORS_AMONG = 10_000  # pictures of each kind, at most, for scores by nearest neighbors; the time grows as the square
 
 Report = Callable[[int, int], None]
 
