@@ -243,11 +243,15 @@ class StopOnSignal(keras.callbacks.Callback):
 
 
 class TensorBoard(keras.callbacks.TensorBoard):
-    """Keras' own, with the run's steps: Keras' counts from 0 again when a training is continued."""
+    """Keras' own, with the run's steps (Keras' counts from 0 again when a training is continued) and with scores only in the
+    steps that have some (`Evaluation`)."""
 
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
         self._global_train_batch = _step(self.model)
+
+    def on_train_batch_end(self, batch, logs=None):
+        super().on_train_batch_end(batch, {name: value for name, value in logs.items() if np.isfinite(value)})
 
 
 def _step(model):

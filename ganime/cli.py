@@ -100,14 +100,17 @@ def fit(data, steps, run_name, recipe_name, overrides, seed, sample_every, save_
         from ganime.progress import TerminalProgress
 
     extra = [TensorBoard(run.path / "tensorboard", update_freq=100)] if tensorboard else []
+    scores = {}
     if evaluate_every:
         pictures, evaluation = _hold_out(pictures, recipe.image_size, evaluate_every, run)
-        extra.append(evaluation)
+        extra.insert(0, evaluation)  # the others see what it adds to the logs
+        scores = {"scores": f"each {evaluate_every:,} steps, on {len(evaluation.pictures):,} other pictures"}
     title = {
         "recipe": " ".join([recipe_name, *overrides]),
         "data": str(pictures),
         "pictures": f"{recipe.image_size}x{recipe.image_size}, {recipe.batch_size} per step",
         "steps": f"{steps:,} ({steps * recipe.batch_size / len(pictures):.1f} times through the data)",
+        **scores,
         "run": f"{run.path}: a grid each {sample_every:,} steps, the state each {save_every:,}",
     }
     progress = TerminalProgress(title, steps, recipe.batch_size)

@@ -10,6 +10,7 @@ from ganime.errors import InputError
 BLOCK = 1000  # rows of distances held at a time
 MANIFOLD = 3  # nearest neighbors that span the manifold in precision and recall, as in Kynkäänniemi et al. 2019
 DENSITY = 5  # and in density and coverage, as in Naeem et al. 2020
+LEAST = DENSITY + 1  # pictures
 NEIGHBOR_SCORES = ("precision", "recall", "density", "coverage", "authenticity")
 
 
@@ -79,7 +80,7 @@ def neighbor_scores(real: np.ndarray, generated: np.ndarray) -> dict[str, float]
         InputError: If there are not more than five pictures.
     """
     for features in (real, generated):
-        _check_count(features, DENSITY + 1)
+        _check_count(features, LEAST)
     real_radii = _nearest_others(real)
     generated_radii = _nearest_others(generated)[:, MANIFOLD - 1]
     rows = {name: [] for name in NEIGHBOR_SCORES}

@@ -6,6 +6,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from ganime.errors import InputError
+from ganime.metrics.distances import LEAST
 from ganime.metrics.evaluation import GeneratedPictures, reference_features, score, score_names
 from ganime.metrics.features import FeatureExtractor
 from ganime.runs import atomic_write, read_history
@@ -26,6 +28,9 @@ class Evaluation(keras.callbacks.Callback):
         history_path: A history of the run so far, in which the best score is looked up when training is continued.
         verbose: 1 prints each score.
 
+    Raises:
+        InputError: If there are too few pictures.
+
     Example:
         >>> from ganime.data.drawn import DrawnFaces
         >>> evaluation = Evaluation(DrawnFaces(500), every=1000)
@@ -44,6 +49,8 @@ class Evaluation(keras.callbacks.Callback):
         verbose: int = 1,
     ):
         super().__init__()
+        if min(len(pictures), samples) < LEAST:
+            raise InputError(f"{min(len(pictures), samples)} pictures are too few to score with: {LEAST} are needed")
         self.pictures, self.every, self.samples, self.verbose = pictures, every, samples, verbose
         self.extractor = extractor or FeatureExtractor()
         self.generator, self.best_path, self.history_path = generator, best_path, history_path

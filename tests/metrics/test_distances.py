@@ -18,7 +18,7 @@ def normal(seed, count, size=8, mean=0.0, deviation=1.0):
 
 
 def test_frechet_distance_of_known_moments():
-    """Of two Gaussians with diagonal covariances it is |means apart|² + sum of (deviations apart)²; these sets have just those moments."""
+    """Of two Gaussians with diagonal covariances it is the squared distance of the means and of the deviations."""
     x = np.array([[a, b] for a in (-1.0, 1.0) for b in (-1.0, 1.0)]) * np.sqrt(3 / 4)  # variances 1
     assert distances.frechet_distance(x * [1, 2], x * [3, 5] + [1, -1]) == pytest.approx(1 + 1 + 4 + 9, rel=1e-12)
 

@@ -4,6 +4,7 @@ import pytest
 
 from ganime.data.drawn import DrawnFaces
 from ganime.data.split import split
+from ganime.errors import InputError
 from ganime.metrics.distances import kernel_distance
 from ganime.metrics.evaluation import GeneratedPictures, evaluate
 from ganime.metrics.while_training import Evaluation, KernelDistance
@@ -67,6 +68,11 @@ def test_only_a_better_generator_replaces_the_best(trained, tmp_path, blocks):
         other.evaluate()
         kept.append((tmp_path / "best.keras").stat().st_mtime_ns)
     assert kept[0] < kept[1] == kept[2]
+
+
+def test_too_few_held_out_pictures_are_told_before_training(blocks):
+    with pytest.raises(InputError, match="5 pictures are too few"):
+        Evaluation(DrawnFaces(5), extractor=blocks)
 
 
 def test_the_callback_serves_other_models(blocks, capsys):
