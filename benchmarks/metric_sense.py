@@ -4,7 +4,7 @@
 
 One half is the reference. The other half is scored as it is, as copies of the reference, blurred, with noise, with grey
 blocks, with its quadrants shuffled, and collapsed to a few pictures. Ends with code 1 if a distance does not rise with one of
-these.
+these, precision does not fall with blur or recall with collapse.
 """
 
 import click
@@ -72,7 +72,7 @@ def main(data, count, network, weights):
     pictures, extractor, rng = open_pictures(data), FeatureExtractor(network, weights), np.random.default_rng(0)
     count = min(count, len(pictures) // 2)
     order = rng.permutation(len(pictures))
-    halves = [Selection(pictures, order[i * count : (i + 1) * count], "half").load_batch(range(count), SIZE) for i in range(2)]
+    halves = [Selection(pictures, order[i * count : (i + 1) * count]).load_batch(range(count), SIZE) for i in range(2)]
     reference = extractor(halves[0])["features"]
     columns = [name for name in score_names(extractor) if not name.endswith("-deviation")]
     click.echo("| " + " | ".join([f"{count:,} against {count:,}", *columns]) + " |\n|---" + "|--:" * len(columns) + "|")
@@ -80,17 +80,22 @@ def main(data, count, network, weights):
     def show(name, images):
         scores = score(reference, extractor(images), extractor)
         click.echo(f"| {name} | " + " | ".join(f"{scores[column]:.4g}" for column in columns) + " |")
-        return np.array([scores[extractor.network.frechet], scores[extractor.network.kernel]])
+        return scores
 
     untouched = show("the other half as it is", halves[1])
     show("copies of the reference", halves[0])
     wrong = []
     for name, (spoil, strengths) in SPOILED.items():
-        distances = [untouched, *(show(name.format(value), spoil(halves[1], rng, value)) for value in strengths)]
-        wrong += [name] if (np.diff(distances, axis=0) <= 0).any() else []
+        rows = [untouched, *(show(name.format(value), spoil(halves[1], rng, value)) for value in strengths)]
+        for column in (extractor.network.frechet, extractor.network.kernel):
+            if (np.diff([row[column] for row in rows]) <= 0).any():
+                wrong.append(f"{column} does not rise with {name}")
+        for kind, spoiled in (("precision", blur), ("recall", collapse)):
+            if spoil is spoiled and max(row[f"{kind}-{network}"] for row in rows[1:]) >= untouched[f"{kind}-{network}"]:
+                wrong.append(f"{kind} does not fall with {name}")
     if wrong:
-        raise click.ClickException(f"a distance does not rise with: {'; '.join(wrong)}")
-    click.echo("Both distances rise at every step of every kind.")
+        raise click.ClickException("; ".join(wrong))
+    click.echo("Both distances rise at every step of every kind; precision falls with blur, recall with collapse.")
 
 
 if __name__ == "__main__":

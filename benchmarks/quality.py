@@ -17,6 +17,7 @@ import ganime
 from ganime.metrics.evaluation import GeneratedPictures, evaluate, score_names
 from ganime.metrics.features import FeatureExtractor
 from ganime.pictures import make_grid, save_picture
+from ganime.runs import atomic_write
 from ganime.sampling import sample
 
 
@@ -43,6 +44,7 @@ class Race(keras.callbacks.Callback):
 def run(name, settings, pictures, held_out, minutes, samples, extractor, output, seed):
     """Scores of one contender at each mark; from its file if it has run before."""
     path = output / name / "race.json"
+    options = {"settings": settings, "data": held_out.fingerprint, "minutes": minutes, "samples": samples, "seed": seed}
     if not path.exists():
         recipe = ganime.get_recipe(name).override(*settings)
 
@@ -53,8 +55,12 @@ def run(name, settings, pictures, held_out, minutes, samples, extractor, output,
         race = Race(minutes, assess)
         ganime.fit(ganime.Run(output / name), recipe, pictures, 10**9, seed, 10**9, 10**9, callbacks=(race,))
         results = [{"pictures": result["step"] * recipe.batch_size, **result} for result in race.results]
-        path.write_text(json.dumps(results, indent=1))
-    return json.loads(path.read_text())
+        with atomic_write(path) as part:
+            part.write_text(json.dumps({"options": options, "results": results}, indent=1))
+    race = json.loads(path.read_text())
+    if race["options"] != json.loads(json.dumps(options)):
+        raise click.UsageError(f"{path} is of a race with other options; choose another --output")
+    return race["results"]
 
 
 @click.command()

@@ -54,7 +54,8 @@ class SampleGrid(keras.callbacks.Callback):
 class History(keras.callbacks.Callback):
     """Append a row for every step to a CSV file: step, seconds of training, images per second, and the step's logs.
 
-    When training goes on from a saved state, rows after its step are dropped first, so that no step is there twice.
+    When training goes on from a saved state, rows after its step are dropped first, so that no step is there twice. What a step
+    does not log is not a number in its row; what a later step logs for the first time becomes a new column.
 
     Args:
         path: The CSV file.
@@ -74,6 +75,7 @@ class History(keras.callbacks.Callback):
                 part.write_text("".join([lines[0], *(line for line, keep in zip(lines[1:], kept, strict=False) if keep)]))
         else:
             self.path.unlink(missing_ok=True)
+        self.names = list(before) if kept.any() else []
         self.seconds = float(before["seconds"][kept][-1]) if kept.any() else 0.0
         self.last_time = time.monotonic()
 
@@ -81,15 +83,23 @@ class History(keras.callbacks.Callback):
         now = time.monotonic()
         duration, self.last_time = now - self.last_time, now
         self.seconds += duration
-        values = {name: float(value) for name, value in sorted(logs.items())}
+        rate = self.batch_size / max(duration, 1e-9)
+        values = {"step": str(_step(self.model)), "seconds": f"{self.seconds:.3f}", "images_per_second": f"{rate:.2f}"}
+        values |= {name: repr(float(value)) for name, value in sorted(logs.items())}
+        if new := [name for name in values if name not in self.names]:
+            self._add_columns(new)
         if self.file is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
             # Line by line, so that a kill loses no row of a saved step; open as long as training lasts.
             self.file = open(self.path, "a", buffering=1)  # noqa: SIM115
-            if self.file.tell() == 0:
-                self.file.write(",".join(["step", "seconds", "images_per_second", *values]) + "\n")
-        times = f"{self.seconds:.3f},{self.batch_size / max(duration, 1e-9):.2f}"
-        self.file.write(",".join([str(_step(self.model)), times, *map(repr, values.values())]) + "\n")
+        self.file.write(",".join(values.get(name, "nan") for name in self.names) + "\n")
+
+    def _add_columns(self, names):
+        """Write the header with these names added; earlier rows have no values for them."""
+        self.close()
+        rows = self.path.read_text().splitlines()[1:] if self.names else []
+        self.names += names
+        with atomic_write(self.path) as part:
+            part.write_text("".join(f"{line}\n" for line in [",".join(self.names), *(r + ",nan" * len(names) for r in rows)]))
 
     def on_train_end(self, logs=None):
         self.close()
@@ -136,26 +146,14 @@ class Checkpoint(keras.callbacks.Callback):
         for variable in self.model.variables:
             if not tf.reduce_all(tf.math.is_finite(tf.cast(variable.value, tf.float32))):
                 raise NonFiniteError(f"step {step}: weight {variable.path} is not finite; {REMEDY}")
-        self._check_room()
+        needed = (*self.model.variables, *self.model.g_optimizer.variables, *self.model.d_optimizer.variables)
+        check_room(self.state_path.parent, needed, f"step {step:,}")
         # The generator first: once the state says that a step is done, nothing that belongs to it may be missing.
         with atomic_write(self.generator_path) as part:
             self.model.averaged_generator.save(part)
         with atomic_write(self.state_path) as part:
             self.model.save_weights(part)
         self.saved_step = step
-
-    def _check_room(self):
-        """A full disk would not only fail the writing: HDF5 ends the process with a segmentation fault."""
-        model, folder = self.model, self.state_path.parent
-        folder.mkdir(parents=True, exist_ok=True)
-        variables = (*model.variables, *model.g_optimizer.variables, *model.d_optimizer.variables)
-        needed = 1.3 * sum(4 * int(np.prod(variable.shape)) for variable in variables) + 1e6
-        free = shutil.disk_usage(folder).free
-        if free < needed:
-            raise GanimeError(
-                f"no room to save step {_step(model):,}: {needed / 1e6:,.0f} MB needed, {free / 1e6:,.0f} MB free in {folder}; "
-                "the last saved state stays"
-            )
 
 
 class Plots(keras.callbacks.Callback):
@@ -243,15 +241,28 @@ class StopOnSignal(keras.callbacks.Callback):
 
 
 class TensorBoard(keras.callbacks.TensorBoard):
-    """Keras' own, with the run's steps (Keras' counts from 0 again when a training is continued) and with scores only in the
-    steps that have some (`Evaluation`)."""
+    """Keras' own, with the run's steps: Keras' counts from 0 again when a training is continued."""
 
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
         self._global_train_batch = _step(self.model)
 
-    def on_train_batch_end(self, batch, logs=None):
-        super().on_train_batch_end(batch, {name: value for name, value in logs.items() if np.isfinite(value)})
+
+def check_room(folder, variables, what):
+    """Make the folder and see that the disk has room for the variables. A full disk would not only fail the writing: HDF5 ends
+    the process with a segmentation fault.
+
+    Raises:
+        GanimeError: If it has not.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    needed = 1.3 * sum(4 * int(np.prod(variable.shape)) for variable in variables) + 1e6
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise GanimeError(
+            f"no room to save {what}: {needed / 1e6:,.0f} MB needed, {free / 1e6:,.0f} MB free in {folder}; "
+            "the last saved state stays"
+        )
 
 
 def _step(model):

@@ -1,6 +1,7 @@
 """The command line: parse, call, print. TensorFlow is imported only by the commands that need it."""
 
 import logging
+import math
 import os
 import shlex
 import signal
@@ -75,7 +76,7 @@ def fit(data, steps, run_name, recipe_name, overrides, seed, sample_every, save_
     \b
     Examples:
       python cli.py fit --data faces --steps 20000
-      python cli.py fit --data faces --steps 20000 --evaluate-every 1000
+      python cli.py fit --data faces --evaluate-every 1000 --run scored
       python cli.py fit --steps 2000                  (on faces that ganime draws)
       python cli.py fit --recipe zero-to-gans --set batch_size=64 --run smaller-batch
     """
@@ -86,6 +87,8 @@ def fit(data, steps, run_name, recipe_name, overrides, seed, sample_every, save_
 
     if strict and data is None:
         raise InputError("--strict is for pictures from --data")
+    if evaluate_every and evaluate_every > steps:
+        raise InputError(f"--evaluate-every {evaluate_every} is never reached in {steps} --steps")
     recipe = get_recipe(recipe_name).override(*overrides)
     pictures = open_pictures(data, strict) if data is not None else DrawnFaces()
     if data is None:
@@ -99,12 +102,13 @@ def fit(data, steps, run_name, recipe_name, overrides, seed, sample_every, save_
         from ganime.callbacks import TensorBoard
         from ganime.progress import TerminalProgress
 
-    extra = [TensorBoard(run.path / "tensorboard", update_freq=100)] if tensorboard else []
-    scores = {}
+    extra, scores = [], {}
     if evaluate_every:
         pictures, evaluation = _hold_out(pictures, recipe.image_size, evaluate_every, run)
-        extra.insert(0, evaluation)  # the others see what it adds to the logs
+        extra.append(evaluation)
         scores = {"scores": f"each {evaluate_every:,} steps, on {len(evaluation.pictures):,} other pictures"}
+    if tensorboard:  # after the evaluation, to see what it adds to the logs
+        extra.append(TensorBoard(run.path / "tensorboard", update_freq=math.gcd(100, evaluate_every or 0)))
     title = {
         "recipe": " ".join([recipe_name, *overrides]),
         "data": str(pictures),
@@ -285,9 +289,10 @@ def _hold_out(pictures, size, every, run):
     from ganime.metrics.features import FeatureExtractor
     from ganime.metrics.while_training import Evaluation
 
-    with progress_bar() as report:
+    with progress_bar("pictures to part") as report:
         train, test = split(pictures, size, report)
-        extractor = FeatureExtractor()
+    extractor = FeatureExtractor()
+    with progress_bar("held-out pictures") as report:
         reference_features(test, size, extractor, report)
     return train, Evaluation(test, every, extractor=extractor, best_path=run.best_path, history_path=run.history_path)
 

@@ -103,8 +103,6 @@ def prepare(source, target, size, no_detect, cascade, margin, min_size, min_shar
 @click.option("--csv", "table", type=click.Path(path_type=Path), metavar="FILE", help="Write all that was found there.")
 def check(folder, sheet, table):
     """Say what is in a folder of pictures: formats, sizes, unreadable files, copies."""
-    from PIL import Image
-
     from ganime.data.check import check as look_at
     from ganime.data.folder import CONTACT_SHEET, save_contact_sheet, show
     from ganime.data.sources import locate
@@ -112,10 +110,9 @@ def check(folder, sheet, table):
 
     name, (folder, subfolders) = folder, locate(folder)
     for path in filter(None, (sheet, table)):
-        if path.name != CONTACT_SHEET and folder.resolve() in path.resolve().parents:
-            raise InputError(f"{show(path)} lies in the folder that is checked; nothing in there is changed")
-    if sheet.suffix.lower() not in Image.registered_extensions():
-        raise InputError(f"--sheet {show(sheet)}: the name must end like a picture's, as in {CONTACT_SHEET}")
+        if path.name != CONTACT_SHEET:
+            check_outside(path, folder)
+    check_suffix("--sheet", sheet)
     with progress_bar() as report:
         findings = look_at(folder, subfolders, report)
     click.echo(f"{sum(findings.formats.values()):,} readable pictures in {show(folder)} and below")
@@ -170,6 +167,24 @@ def pack(folder, file, size):
     click.echo(f"{show(file)}: {len(packed):,} pictures of {size}x{size}, {file.stat().st_size / 1e6:,.0f} MB{passed_over}")
 
 
+def check_outside(path, folder):
+    """Refuse to write a file into a folder of pictures."""
+    from ganime.data.folder import show
+
+    if folder.resolve() in path.resolve().parents:
+        raise InputError(f"{show(path)} lies in the folder of pictures; nothing in there is changed")
+
+
+def check_suffix(option, path):
+    """Refuse a name that does not say in what format a picture is to be written."""
+    from PIL import Image
+
+    from ganime.data.folder import show
+
+    if path.suffix.lower() not in Image.registered_extensions():
+        raise InputError(f"{option} {show(path)}: the name must end like a picture's, as in picture.png")
+
+
 def _echo_counts(name, counts):
     ordered = sorted(counts.items(), key=lambda item: -item[1])
     shown = [f"{key} {count:,}" for key, count in ordered[:LISTED]]
@@ -177,35 +192,29 @@ def _echo_counts(name, counts):
 
 
 @contextmanager
-def progress_bar(interrupted=""):
-    """A function of the numbers done and to do: a bar with the time left, or a line a minute where there is no terminal.
-
-    When fewer are done than before, something else has begun.
-    """
+def progress_bar(what="pictures", interrupted=""):
+    """A function of the numbers done and to do: a bar with the time left, or a line a minute where there is no terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True, highlight=False)
-    columns = (TextColumn("pictures"), MofNCompleteColumn(), BarColumn(bar_width=None), TimeRemainingColumn())
-    printed, first, before = time.monotonic(), None, 0
+    columns = (TextColumn(what), MofNCompleteColumn(), BarColumn(bar_width=None), TimeRemainingColumn())
+    printed, first = time.monotonic(), None
 
     def report(done, total):
-        nonlocal printed, first, before
-        if done < before:
-            progress.reset(task)
+        nonlocal printed, first
         progress.update(task, completed=done, total=total)
         now = time.monotonic()
-        if first is None or done < before:
+        if first is None:
             first = now, done
         elif not console.is_terminal and now - printed > 60:
             printed = now
             left = (now - first[0]) / (done - first[1]) * (total - done) / 60
-            console.print(f"{done:,} of {total:,} pictures, about {left:,.0f} minutes left", soft_wrap=True)
-        before = done
+            console.print(f"{done:,} of {total:,} {what}, about {left:,.0f} minutes left", soft_wrap=True)
 
     try:
-        with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-            task = progress.add_task("pictures", total=None)
+        with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+            task = progress.add_task(what, total=None)
             yield report
     except KeyboardInterrupt:
         click.echo(interrupted, err=True)

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
+from ganime.cli_data import check_outside, check_suffix, progress_bar
 from ganime.errors import InputError
+from ganime.metrics.networks import network_names
 
 
 @click.command()
@@ -18,20 +20,23 @@ from ganime.errors import InputError
     default="all",
     show_default=True,
     type=click.Choice(["all", "train", "test"]),
-    help="Which of the real pictures; `fit --evaluate-every` does not train on test.",
+    help="Which of the real pictures: `fit --evaluate-every` holds out test.",
 )
-@click.option("--network", default="lite0", show_default=True, metavar="NAME", help="Feature network: lite0 or inception.")
+@click.option("--network", default="lite0", show_default=True, type=click.Choice(network_names()), help="Whose features.")
 @click.option("--weights", type=click.Path(path_type=Path), metavar="FILE", help="Its weights.  [default: found or fetched]")
-@click.option("--samples", default=5000, show_default=True, type=click.IntRange(6), help="Pictures to score, at most.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1), help="Of the first face.")
+@click.option("--samples", default=5000, show_default=True, type=click.IntRange(1), help="Pictures to score, at most.")
+@click.option(
+    "--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1), help="Of the first face, and of all choices."
+)
 @click.option("--truncation", default=1.0, show_default=True, type=click.FloatRange(0, 1), help="As for `generate`.")
 @click.option("--size", type=click.IntRange(8, 1024), help="Side at which --images are compared.  [default: 64]")
 @click.option("--nearest", type=click.Path(path_type=Path), metavar="FILE", help="Show the likeliest copies there.")
 def evaluate(model, images, data, part, network, weights, samples, seed, truncation, size, nearest):
     """Score a generator, or anybody's pictures, against real ones.
 
-    The last line of output is JSON with everything needed to repeat it; for a run it is added to its evaluations.jsonl too.
-    Compare only scores by the same network, from the same number of pictures and against the same real ones.
+    The last line of output is JSON with what is needed to repeat it; for a run it is added to its evaluations.jsonl too.
+    Compare only scores by the same network, from the same number of pictures and against the same real ones. Only --network
+    inception gives an FID.
 
     \b
     Examples:
@@ -40,16 +45,14 @@ def evaluate(model, images, data, part, network, weights, samples, seed, truncat
       python cli.py evaluate --images their-faces --data faces --nearest nearest.png
     """
     from ganime.cli import quiet_start
-    from ganime.cli_data import progress_bar
-    from ganime.data.split import split
     from ganime.runs import Run, library_versions
 
     if bool(model) == bool(images):
         raise InputError("give either a run or generator to score, or --images")
     if (images and truncation != 1) or (model and size):
         raise InputError("--truncation is for a generator, --size for --images")
-    if nearest and part == "test":
-        raise InputError("--nearest is to find copies of what was trained on, which --part test leaves out")
+    if nearest:
+        _check_nearest(nearest, part, data)
     run = Run(model) if model and not model.endswith(".keras") else None
     real = _open_real(data, run)
     with quiet_start():
@@ -60,37 +63,61 @@ def evaluate(model, images, data, part, network, weights, samples, seed, truncat
         pictures, size, about = _open_images(images, samples, seed, size or 64)
     else:
         pictures, size, about = _open_generator(run.generator_path if run else Path(model), samples, seed, truncation)
+    if part != "all":
+        real = _choose_part(real, part, size, run)
+    evaluation.check_enough(real, len(pictures))
     extractor = FeatureExtractor(network, weights)
-    with progress_bar() as report:
-        if part != "all":
-            real = dict(zip(("train", "test"), split(real, size, report), strict=True))[part]
-        scores = evaluation.evaluate(pictures, real, extractor, size, seed, report, nearest)
+    with progress_bar("real pictures") as report:
+        real_features = evaluation.reference_features(real, size, extractor, report)
+    with progress_bar("scored pictures") as report:
+        made = extractor.extract(pictures, size, report)
+    scores = evaluation.score(real_features, made, extractor, seed)
     click.echo(f"{len(pictures):,} pictures against {len(real):,} real ones at {size}x{size}, by {network}")
     for name, value in scores.items():
         if not name.endswith("-deviation"):
             deviation = scores.get(f"{name}-deviation")
             click.echo(f"{name:>20}  {value:.4g}" + (f" ± {deviation:.2g}" if deviation is not None else ""))
-    if nearest:
-        click.echo(f"{nearest}: on the left the pictures nearest to a real one, beside each its nearest real ones")
-    against = {"name": real.name, "part": part, "pictures": len(real), "fingerprint": real.fingerprint}
+    against = {"data": data, "name": real.name, "part": part, "pictures": len(real), "fingerprint": real.fingerprint}
     settings = {"samples": len(pictures), "seed": seed, "size": size, **extractor.identity}
     line = json.dumps({"scores": scores, **about, **settings, "real": against, "versions": library_versions()})
+    click.echo(line)
     if run:
         with open(run.evaluations_path, "a", encoding="utf-8") as file:
             file.write(line + "\n")
-    click.echo(line)
+    if nearest:
+        from ganime.pictures import save_picture
+
+        save_picture(nearest, evaluation.nearest_pictures(pictures, made["features"], real, real_features, size))
+
+
+def _check_nearest(nearest, part, data):
+    check_suffix("--nearest", nearest)
+    if data and Path(data).is_dir():
+        check_outside(nearest, Path(data))
+    if part == "test":
+        raise InputError("--nearest is to find copies of what was trained on, which --part test leaves out")
 
 
 def _open_real(data, run):
     from ganime.data.drawn import DrawnFaces
     from ganime.data.sources import open_pictures
 
-    config = run.read_config() if run else None
+    fingerprint = run.read_config()["data"]["fingerprint"] if run else ""
     if data is not None:
         return open_pictures(data)
-    if run and config["data"]["name"] == DrawnFaces.name:
+    if fingerprint.startswith(DrawnFaces().fingerprint):
         return DrawnFaces()
     raise InputError("--data is missing: the real pictures to compare with")
+
+
+def _choose_part(pictures, part, size, run):
+    from ganime.data.split import split
+
+    with progress_bar("pictures to part") as report:
+        train, test = split(pictures, size, report)
+    if run and run.read_config()["data"]["fingerprint"] != train.fingerprint:
+        raise InputError(f"--part: run {run.name} was not trained on these pictures without the test part (--evaluate-every)")
+    return train if part == "train" else test
 
 
 def _open_generator(path, samples, seed, truncation):
@@ -109,8 +136,8 @@ def _open_images(images, samples, seed, size):
     from ganime.data.split import Selection
 
     pictures = open_pictures(images)
-    about = {"images": pictures.name, "images_fingerprint": pictures.fingerprint}
+    about = {"images": images, "images_fingerprint": pictures.fingerprint}
     if len(pictures) > samples:
         chosen = np.random.RandomState(seed).choice(len(pictures), samples, replace=False)
-        pictures = Selection(pictures, np.sort(chosen), "sample")
+        pictures = Selection(pictures, np.sort(chosen))
     return pictures, size, about

@@ -25,8 +25,8 @@ def fetch(name: str, url: str, sha256: str, advice: str) -> Path:
     """
     from keras.utils import get_file
 
-    home().mkdir(parents=True, exist_ok=True)  # else Keras goes to /tmp
     try:
+        home().mkdir(parents=True, exist_ok=True)  # else Keras goes to /tmp
         return Path(get_file(name, url, file_hash=sha256, hash_algorithm="sha256", cache_subdir="", cache_dir=home()))
     except Exception as error:  # Keras raises a bare one for all that can go wrong with a download
         reason = str(error).partition("\n")[0]

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock, Timeout
 
+from ganime import __version__
 from ganime.errors import GanimeError, InputError
 
 ROOT = Path("checkpoints")
@@ -123,9 +124,9 @@ def read_history(path: Path) -> dict[str, np.ndarray]:
 
 
 def library_versions() -> dict[str, str]:
-    """Versions of the libraries that results depend on."""
+    """Versions of ganime and of the libraries that results depend on."""
     packages = ("tensorflow", "keras", "numpy", "pillow", "simplejpeg")
-    return {package: importlib.metadata.version(package) for package in packages}
+    return {"ganime": __version__, **{package: importlib.metadata.version(package) for package in packages}}
 
 
 def differences(before: dict, now: dict) -> str:

@@ -76,6 +76,22 @@ def test_history_drops_the_rows_after_a_state(gan, dataset, tmp_path):
     assert np.diff(read_history(tmp_path / "history.csv")["seconds"]).min() > 0
 
 
+def test_history_takes_columns_that_come_later(gan, dataset, tmp_path):
+    class Scores(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if gan.step.numpy() == self.step:
+                logs["score"] = float(self.step)
+
+    scores, history = Scores(), cb.History(tmp_path / "history.csv", 4)
+    for scores.step in (2, 5):
+        fit(gan, dataset, 3, scores, history)
+    fit(gan, dataset, 1, history)  # and goes on without
+    columns = read_history(tmp_path / "history.csv")
+    nan = np.nan
+    assert np.array_equal(columns["score"], [nan, 2, nan, nan, 5, nan, nan], equal_nan=True)
+    assert columns["step"].tolist() == [1, 2, 3, 4, 5, 6, 7] and np.isfinite(columns["d_loss"]).all()
+
+
 def test_a_loss_that_is_not_finite_stops_at_once(gan, dataset, images, tmp_path):
     checkpoint = cb.Checkpoint(tmp_path / "gan.weights.h5", tmp_path / "generator.keras", every=1)
     fit(gan, dataset, 1, cb.StopOnNonFinite(), checkpoint)

@@ -19,14 +19,13 @@ class Selection:
     Args:
         pictures: `PictureFolder`, `PackedPictures` or `DrawnFaces`.
         indices: Which.
-        part: What they are called: "train" or "test".
     """
 
-    def __init__(self, pictures, indices: np.ndarray, part: str):
+    def __init__(self, pictures, indices: np.ndarray):
         self.pictures, self.indices = pictures, indices
         self.name = pictures.name
         chosen = hashlib.sha256(np.ascontiguousarray(indices, "<i8")).hexdigest()[:16]
-        self.fingerprint = f"{pictures.fingerprint}-{part}-{chosen}"
+        self.fingerprint = f"{pictures.fingerprint}-{chosen}"
 
     def __len__(self):
         return len(self.indices)
@@ -48,7 +47,8 @@ def split(pictures, size: int, report: Callable[[int, int], None] = lambda done,
 
     Names and order do not matter, other pictures do not either, and copies are all in the same part. The content is that of
     the pixels at this size, so that a folder and the file that it was packed into are parted alike, and so that what stands in
-    for an unreadable picture is in its own part. Every picture is read once; the result is kept in the user's cache.
+    for an unreadable picture is in its own part. Another size parts otherwise. Every picture is read once; the result is kept
+    in the user's cache.
 
     Args:
         pictures: `PictureFolder`, `PackedPictures` or `DrawnFaces`.
@@ -76,8 +76,7 @@ def split(pictures, size: int, report: Callable[[int, int], None] = lambda done,
             report(chunk[-1] + 1, count)
         return np.concatenate(marks)
 
-    key = {"data": pictures.fingerprint, "size": size, "share": TEST_SHARE}
-    test = cached("split", key, part)
+    test = cached("split", pictures, size, {"share": TEST_SHARE}, part)
     if test.all() or not test.any():
         raise InputError(f"{len(pictures):,} pictures are too few to hold a tenth of them out")
-    return Selection(pictures, np.flatnonzero(~test), "train"), Selection(pictures, np.flatnonzero(test), "test")
+    return Selection(pictures, np.flatnonzero(~test)), Selection(pictures, np.flatnonzero(test))

@@ -8,9 +8,10 @@ import numpy as np
 from ganime.errors import InputError
 
 BLOCK = 1000  # rows of distances held at a time
+SUBSET = 1000  # pictures in a subset of the kernel distance, at most
 MANIFOLD = 3  # nearest neighbors that span the manifold in precision and recall, as in Kynkäänniemi et al. 2019
 DENSITY = 5  # and in density and coverage, as in Naeem et al. 2020
-LEAST = DENSITY + 1  # pictures
+LEAST = 10  # pictures that can be scored: the Inception Score has as many parts
 NEIGHBOR_SCORES = ("precision", "recall", "density", "coverage", "authenticity")
 
 
@@ -35,7 +36,7 @@ def frechet_distance(real: np.ndarray, generated: np.ndarray) -> float:
 
 
 def kernel_distance(
-    real: np.ndarray, generated: np.ndarray, subset_size: int = 1000, subsets: int = 100, seed: int = 0
+    real: np.ndarray, generated: np.ndarray, subset_size: int | None = None, subsets: int = 100, seed: int = 0
 ) -> tuple[float, float]:
     """The squared maximum mean discrepancy under a cubic kernel: of the Inception network's features the Kernel Inception
     Distance (Bińkowski et al. 2018).
@@ -44,7 +45,8 @@ def kernel_distance(
 
     Args:
         real, generated: Features.
-        subset_size: Pictures in a random subset of each; all, if there are fewer. All of both is one subset only.
+        subset_size: Pictures in a random subset of each; by default 1,000, or half of the smaller set if it has less than
+            2,000, so that subsets differ.
         subsets: Number of subsets.
         seed: Seed of the subsets.
 
@@ -52,16 +54,16 @@ def kernel_distance(
         Mean and standard deviation over the subsets.
 
     Raises:
-        InputError: If there are fewer than two pictures.
+        InputError: If there are fewer than four pictures, or than in a subset.
     """
+    size = subset_size or min(SUBSET, len(real) // 2, len(generated) // 2)
     for features in (real, generated):
-        _check_count(features)
+        _check_count(features, max(size, 4))
     rng = np.random.RandomState(seed)  # frozen: the same subsets with every NumPy
     real, generated = np.asarray(real, np.float64), np.asarray(generated, np.float64)
-    sizes = [min(subset_size, len(features)) for features in (real, generated)]
     values = []
-    for _ in range(1 if sizes == [len(real), len(generated)] else subsets):
-        chosen = [rng.choice(len(f), size, replace=False) for f, size in zip((real, generated), sizes, strict=True)]
+    for _ in range(subsets):
+        chosen = [rng.choice(len(features), size, replace=False) for features in (real, generated)]
         values.append(_squared_discrepancy(real[chosen[0]], generated[chosen[1]]))
     return float(np.mean(values)), float(np.std(values))
 
@@ -80,7 +82,7 @@ def neighbor_scores(real: np.ndarray, generated: np.ndarray) -> dict[str, float]
         InputError: If there are not more than five pictures.
     """
     for features in (real, generated):
-        _check_count(features, LEAST)
+        _check_count(features, DENSITY + 1)
     real_radii = _nearest_others(real)
     generated_radii = _nearest_others(generated)[:, MANIFOLD - 1]
     rows = {name: [] for name in NEIGHBOR_SCORES}
@@ -101,10 +103,9 @@ def nearest_neighbors(features: np.ndarray, among: np.ndarray, count: int) -> tu
     Returns:
         Indices into `among` and Euclidean distances, both [pictures, count], nearest first.
     """
-    found = [np.argsort(distances, axis=1, kind="stable")[:, :count] for distances in _distances(features, among)]
-    indices = np.concatenate(found)
-    gaps = np.linalg.norm(np.asarray(features, np.float64)[:, None] - np.asarray(among, np.float64)[indices], axis=2)
-    return indices, gaps
+    indices = np.concatenate([np.argpartition(d, range(count), axis=1)[:, :count] for d in _distances(features, among)])
+    gaps = [np.linalg.norm(np.subtract(x, among[i], dtype=np.float64), axis=1) for x, i in zip(features, indices, strict=True)]
+    return indices, np.array(gaps)
 
 
 def inception_score(logits: np.ndarray, splits: int = 10, seed: int = 0) -> tuple[float, float]:
@@ -137,10 +138,12 @@ def _check_count(features, least=2):
 
 
 def _factor(features):
-    """A with A.T @ A = covariance, of as few rows as it takes."""
+    """A with A.T @ A = covariance, of as few rows as it takes; in parts, so that there is no copy of all features."""
     _check_count(features)
-    centered = np.asarray(features, np.float64) - np.mean(features, 0, np.float64)
-    return np.linalg.qr(centered, mode="r") / np.sqrt(len(features) - 1)
+    mean, factor = np.mean(features, 0, np.float64), np.empty((0, features.shape[1]))
+    for start in range(0, len(features), 8 * BLOCK):
+        factor = np.linalg.qr(np.vstack([factor, features[start : start + 8 * BLOCK] - mean]), mode="r")
+    return factor / np.sqrt(len(features) - 1)
 
 
 def _squared_discrepancy(x, y):

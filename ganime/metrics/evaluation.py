@@ -1,7 +1,6 @@
 """Scoring a generator, or anybody's pictures, against real pictures."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -10,7 +9,7 @@ from ganime.caching import cached
 from ganime.errors import InputError
 from ganime.metrics import distances
 from ganime.metrics.features import FeatureExtractor
-from ganime.pictures import make_grid, save_picture
+from ganime.pictures import make_grid
 from ganime.sampling import sample
 
 NEIGHBORS_AMONG = 10_000  # pictures of each kind, at most, for scores by nearest neighbors; the time grows as the square
@@ -33,8 +32,8 @@ class GeneratedPictures:
 
     def __init__(self, generator: keras.Model, count: int, seed: int = 0, truncation: float = 1.0):
         _, height, self.size, _ = generator.output_shape
-        if height != self.size:
-            raise InputError(f"the generator's images are {self.size}x{height}; only square ones can be scored")
+        if height != self.size or not height:
+            raise InputError(f"the generator's images are {self.size}x{height}; only square ones of one size can be scored")
         if seed + count > 2**32:
             raise InputError(f"seeds {seed} to {seed + count - 1} are not all below 2**32")
         self.generator, self.count, self.seed, self.truncation = generator, count, seed, truncation
@@ -60,8 +59,26 @@ def reference_features(
         extractor: The feature network.
         report: Called with the numbers of pictures done and to do.
     """
-    key = {**extractor.identity, "data": pictures.fingerprint, "size": size}
-    return cached(f"features-{extractor.name}", key, lambda: extractor.extract(pictures, size, report)["features"])
+
+    def extract():
+        return extractor.extract(pictures, size, report)["features"]
+
+    return cached(f"features-{extractor.name}", pictures, size, extractor.identity, extract)
+
+
+def check_enough(reference, samples: int) -> None:
+    """See that there are enough pictures to be scored.
+
+    Args:
+        reference: The real ones.
+        samples: Number of the others.
+
+    Raises:
+        InputError: If not.
+    """
+    for count, kind in ((len(reference), "real"), (samples, "scored")):
+        if count < distances.LEAST:
+            raise InputError(f"{count} {kind} pictures are too few: {distances.LEAST} are needed")
 
 
 def score_names(extractor: FeatureExtractor) -> list[str]:
@@ -103,7 +120,6 @@ def evaluate(
     size: int,
     seed: int = 0,
     report: Report = lambda done, total: None,
-    nearest: Path | None = None,
 ) -> dict[str, float]:
     """Score pictures against real ones.
 
@@ -114,17 +130,12 @@ def evaluate(
         size: Side in pixels at which they are compared.
         seed: Seed of the subsets.
         report: Called with the numbers of pictures done and to do, first for the real ones, then for the others.
-        nearest: Where to write a picture by which a person sees whether a generator copies (see `nearest_pictures`).
 
     Raises:
         InputError: If there are too few pictures.
     """
     real = reference_features(reference, size, extractor, report)
-    made = extractor.extract(pictures, size, report)
-    scores = score(real, made, extractor, seed)
-    if nearest:
-        save_picture(nearest, nearest_pictures(pictures, made["features"], reference, real, size))
-    return scores
+    return score(real, extractor.extract(pictures, size, report), extractor, seed)
 
 
 def nearest_pictures(

@@ -2,7 +2,6 @@
 
 import hashlib
 import importlib
-import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import tensorflow as tf
 
 from ganime.errors import InputError
 from ganime.metrics import networks
+from ganime.metrics.networks import network_names
 from ganime.metrics.torch_weights import read_weights
 
 BATCH = 50  # pictures that go through the network at a time
@@ -40,11 +40,6 @@ class FeatureNetwork:
     inception_score: bool = False
 
 
-def network_names() -> list[str]:
-    """The names of all feature networks: the files in `ganime/metrics/networks/`."""
-    return [module.name for module in pkgutil.iter_modules(networks.__path__)]
-
-
 class FeatureExtractor:
     """A feature network with its weights.
 
@@ -54,7 +49,7 @@ class FeatureExtractor:
 
     Attributes:
         network: The `FeatureNetwork`.
-        identity: What decides about the features, of JSON's types.
+        identity: What decides about the features, apart from the libraries; of JSON's types.
         model: The Keras model (see `FeatureNetwork.build`).
 
     Raises:
@@ -70,11 +65,18 @@ class FeatureExtractor:
         if name not in network_names():
             raise InputError(f"there is no feature network {name!r}; there are {', '.join(network_names())}")
         self.name = name
-        self.network = importlib.import_module(f"{networks.__name__}.{name}").NETWORK
+        module = importlib.import_module(f"{networks.__name__}.{name}")
+        self.network = module.NETWORK
         path = Path(weights or self.network.find_weights())
-        self.model = self.network.build(read_weights(path))
+        policy = keras.config.dtype_policy()
+        keras.config.set_dtype_policy("float32")  # whatever else is trained here: a score means one arithmetic
+        try:
+            self.model = self.network.build(read_weights(path))
+        finally:
+            keras.config.set_dtype_policy(policy)
         self.identity = {
             "network": name,
+            "network_sha256": hashlib.sha256(Path(module.__file__).read_bytes()).hexdigest(),
             "weights_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
             "resize": self.network.resize,
         }
@@ -88,7 +90,7 @@ class FeatureExtractor:
     def extract(
         self, pictures, size: int, report: Callable[[int, int], None] = lambda done, total: None
     ) -> dict[str, np.ndarray]:
-        """Features and logits of a whole set, which is loaded batch by batch.
+        """Features (and logits, if they are the Inception Score's) of a whole set, which is loaded batch by batch.
 
         Args:
             pictures: Anything with `len()` and `load_batch(indices, size)` to uint8 [count, size, size, 3].
@@ -96,8 +98,10 @@ class FeatureExtractor:
             report: Called with the numbers of pictures done and to do.
         """
         count, parts = len(pictures), []
+        keys = ["features", *(["logits"] if self.network.inception_score else [])]
         for start in range(0, count, BATCH):
             indices = list(range(start, min(start + BATCH, count)))
-            parts.append(self(pictures.load_batch(indices, size)))
+            outputs = self(pictures.load_batch(indices, size))
+            parts.append([outputs[key] for key in keys])
             report(indices[-1] + 1, count)
-        return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+        return dict(zip(keys, map(np.concatenate, zip(*parts, strict=True)), strict=True))

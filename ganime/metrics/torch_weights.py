@@ -95,7 +95,7 @@ def get_weight(weights: dict[str, np.ndarray], name: str, shape: tuple[int, ...]
 
 
 def fold_batch_norm(
-    weights: dict[str, np.ndarray], convolution: str, norm: str, epsilon: float
+    weights: dict[str, np.ndarray], convolution: str, norm: str, shape: tuple[int, ...], epsilon: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Make one convolution of a convolution without bias and the batch normalization that follows it.
 
@@ -103,6 +103,7 @@ def fold_batch_norm(
         weights: As `read_weights` gives them.
         convolution: Name of the convolution, as in "stem.conv".
         norm: Name of the normalization, as in "stem.bn".
+        shape: Of the convolution's kernel there: [output channels, input channels, height, width].
         epsilon: What the normalization adds to the variance.
 
     Returns:
@@ -110,11 +111,11 @@ def fold_batch_norm(
         third is 1), and the bias, float32 [output channels].
 
     Raises:
-        InputError: If a weight of the normalization is missing or of another shape than the convolution's filters.
+        InputError: If a weight is missing or of another shape.
     """
-    kernel = weights[f"{convolution}.weight"].transpose(2, 3, 1, 0)
+    kernel = get_weight(weights, f"{convolution}.weight", shape).transpose(2, 3, 1, 0)
     scale, offset, mean, variance = (
-        get_weight(weights, f"{norm}.{part}", kernel.shape[-1:]).astype(np.float64)
+        get_weight(weights, f"{norm}.{part}", shape[:1]).astype(np.float64)
         for part in ("weight", "bias", "running_mean", "running_var")
     )
     scale = scale / np.sqrt(variance + epsilon)

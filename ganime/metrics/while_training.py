@@ -6,9 +6,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from ganime.errors import InputError
-from ganime.metrics.distances import LEAST
-from ganime.metrics.evaluation import GeneratedPictures, reference_features, score, score_names
+from ganime.callbacks import check_room
+from ganime.metrics.evaluation import GeneratedPictures, check_enough, reference_features, score
 from ganime.metrics.features import FeatureExtractor
 from ganime.runs import atomic_write, read_history
 
@@ -16,7 +15,7 @@ from ganime.runs import atomic_write, read_history
 class Evaluation(keras.callbacks.Callback):
     """Score the generator every so many steps against pictures that it is not trained on, and keep the best generator.
 
-    The scores are added to the step's logs, as not a number in the other steps, so callbacks after this one see them.
+    The scores are added to the step's logs and, the latest, to the epoch's, so callbacks after this one see them.
 
     Args:
         pictures: Held-out pictures: a part that `split` gave, or another set.
@@ -49,19 +48,17 @@ class Evaluation(keras.callbacks.Callback):
         verbose: int = 1,
     ):
         super().__init__()
-        if min(len(pictures), samples) < LEAST:
-            raise InputError(f"{min(len(pictures), samples)} pictures are too few to score with: {LEAST} are needed")
+        check_enough(pictures, samples)
         self.pictures, self.every, self.samples, self.verbose = pictures, every, samples, verbose
         self.extractor = extractor or FeatureExtractor()
         self.generator, self.best_path, self.history_path = generator, best_path, history_path
-        self.step, self.best = 0, math.inf
+        self.step, self.best, self.scores = 0, math.inf, {}
 
     def on_train_begin(self, logs=None):
-        if self.generator is None:
-            self.generator = self.model.averaged_generator
-        generated = GeneratedPictures(self.generator, self.samples)
-        self.reference = reference_features(self.pictures, generated.size, self.extractor)
-        self.step = int(self.model.step.numpy()) if hasattr(self.model, "step") else self.step
+        self.generated = GeneratedPictures(self.generator or self.model.averaged_generator, self.samples)
+        self.reference = reference_features(self.pictures, self.generated.size, self.extractor)
+        if isinstance(step := getattr(self.model, "step", None), keras.Variable):
+            self.step = int(step.numpy())
         history = read_history(self.history_path) if self.history_path else {}
         if (kernel := self.extractor.network.kernel) in history:
             before = history[kernel][history["step"] <= self.step]
@@ -70,20 +67,23 @@ class Evaluation(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         self.step += 1
         if self.step % self.every == 0:
-            logs.update(self.evaluate())
-        else:
-            logs.update(dict.fromkeys(score_names(self.extractor), math.nan))
+            self.scores = self.evaluate()
+            logs.update(self.scores)
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs.update(self.scores)
 
     def evaluate(self) -> dict[str, float]:
         """The scores of the generator as it is now."""
-        generated = GeneratedPictures(self.generator, self.samples)
-        scores = score(self.reference, self.extractor.extract(generated, generated.size), self.extractor)
+        scores = score(self.reference, self.extractor.extract(self.generated, self.generated.size), self.extractor)
         kernel = self.extractor.network.kernel
         if better := scores[kernel] < self.best:
             self.best = scores[kernel]
             if self.best_path:
+                generator = self.generated.generator
+                check_room(self.best_path.parent, generator.variables, "the best generator")
                 with atomic_write(self.best_path) as part:
-                    self.generator.save(part)
+                    generator.save(part)
         if self.verbose:
             shown = "  ".join(f"{name} {value:.4g}" for name, value in scores.items())
             print(f"step {self.step:,}: {shown}{'  (best so far)' if better else ''}", flush=True)

@@ -3,6 +3,7 @@ import shutil
 import numpy as np
 import pytest
 
+from ganime.data import split as split_module
 from ganime.data.drawn import DrawnFaces
 from ganime.data.folder import PictureFolder
 from ganime.data.packed import pack
@@ -65,9 +66,19 @@ def test_a_folder_and_its_packed_file_are_parted_alike(folder, tmp_path):
 
 def test_the_result_is_kept(monkeypatch):
     first = split(DrawnFaces(100), 32)
-    monkeypatch.setattr(DrawnFaces, "load_batch", None)
+    monkeypatch.setattr(split_module, "in_order", None)
     again = split(DrawnFaces(100), 32)
     assert [part.indices.tolist() for part in first] == [part.indices.tolist() for part in again]
+
+
+def test_folders_with_files_of_the_same_names_and_sizes_are_told_apart(tmp_path):
+    for seed, name in enumerate(("one", "two")):
+        rng = np.random.default_rng(seed)
+        for i in range(60):
+            save_picture(tmp_path / name / f"{i:02}.bmp", rng.integers(0, 256, (8, 8, 3), np.uint8))
+    one, two = (PictureFolder(tmp_path / name) for name in ("one", "two"))
+    assert one.fingerprint == two.fingerprint
+    assert split(one, 8)[1].indices.tolist() != split(two, 8)[1].indices.tolist()
 
 
 def test_a_damaged_cache_is_made_anew(tmp_path):

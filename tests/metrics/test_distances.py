@@ -31,6 +31,13 @@ def test_frechet_distance_of_equal_sets_is_zero_and_never_below(count):
     assert distances.frechet_distance(features, features + 2) == pytest.approx(400, rel=1e-9)
 
 
+def test_frechet_distance_of_parts_is_that_of_the_whole(monkeypatch):
+    real, generated = normal(0, 500), normal(1, 300, mean=0.3)
+    whole = distances.frechet_distance(real, generated)
+    monkeypatch.setattr(distances, "BLOCK", 10)
+    assert distances.frechet_distance(real, generated) == pytest.approx(whole, rel=1e-9)
+
+
 def test_kernel_distance_is_unbiased():
     """Around zero for equal distributions, whatever the number of pictures."""
     values = [distances.kernel_distance(normal(seed, 20), normal(seed + 1000, 30))[0] for seed in range(200)]
@@ -40,12 +47,15 @@ def test_kernel_distance_is_unbiased():
 
 
 def test_kernel_distance_over_subsets():
-    real, generated = normal(1, 400), normal(2, 300, mean=0.5)
-    whole, none = distances.kernel_distance(real, generated)
+    real, generated = normal(1, 300), normal(2, 300, mean=0.5)
+    whole, none = distances.kernel_distance(real, generated, subset_size=300, subsets=1)
     mean, deviation = distances.kernel_distance(real, generated, subset_size=100, subsets=200, seed=3)
     assert none == 0 and deviation > 0
     assert mean == pytest.approx(whole, abs=4 * deviation / np.sqrt(200))
     assert distances.kernel_distance(real, generated, 100, 200, seed=3) == (mean, deviation)
+    assert distances.kernel_distance(real, generated[:50]) == distances.kernel_distance(real, generated[:50], 25)
+    with pytest.raises(InputError, match="50 pictures are too few"):
+        distances.kernel_distance(real, generated[:50], 100)
 
 
 def test_neighbors_of_pictures_in_a_row(monkeypatch):
@@ -98,7 +108,7 @@ def test_against_public_implementations(case, monkeypatch):
     for peer in ("torch-fidelity", "pytorch-fid"):  # with few, their square root of a singular matrix is good to 2e-8 only
         assert distances.frechet_distance(real, fake) == pytest.approx(peers[f"frechet {peer}"], rel=1e-7)
     if "kernel torch-fidelity" in peers:
-        assert distances.kernel_distance(real, fake)[0] == pytest.approx(peers["kernel torch-fidelity"], rel=1e-9)
+        assert distances.kernel_distance(real, fake, len(real), 1)[0] == pytest.approx(peers["kernel torch-fidelity"], rel=1e-9)
     subsets = distances.kernel_distance(real, fake, 30, 10, SEED)
     assert subsets == pytest.approx(peers["kernel of 10 subsets of 30 torch-fidelity"], rel=1e-9)
     for neighbors in (3, 5):

@@ -7,6 +7,7 @@ from ganime.data.split import Selection
 from ganime.errors import InputError
 from ganime.metrics import features
 from ganime.metrics.evaluation import GeneratedPictures, evaluate, nearest_pictures, reference_features, score_names
+from ganime.metrics.networks import network_names
 from ganime.networks import build_generator
 from ganime.sampling import sample
 
@@ -18,12 +19,12 @@ def generator():
 
 
 def test_a_file_is_a_network(blocks):
-    assert features.network_names() == ["inception", "lite0", "blocks"]
+    assert {"inception", "lite0", "blocks"} <= set(network_names())
     assert score_names(blocks)[:3] == ["FD-blocks", "KID-blocks", "KID-blocks-deviation"]
 
 
 def test_no_two_networks_share_a_name(blocks):
-    names = [name for network in features.network_names() for name in _names(network)]
+    names = [name for network in network_names() for name in _names(network)]
     assert len(names) == len(set(names))
 
 
@@ -45,7 +46,7 @@ def test_extraction_depends_on_each_picture_alone(blocks, monkeypatch):
 
 def test_scores_of_equal_pictures_and_of_noise(blocks, generator):
     faces = DrawnFaces(300)
-    halves = [Selection(faces, np.arange(start, 300, 2), "half") for start in (0, 1)]
+    halves = [Selection(faces, np.arange(start, 300, 2)) for start in (0, 1)]
     same = evaluate(halves[0], halves[1], blocks, 32)
     noise = evaluate(GeneratedPictures(generator, 150), halves[1], blocks, 32)
     assert list(same) == score_names(blocks)
@@ -72,7 +73,7 @@ def test_features_of_real_pictures_are_kept(blocks, monkeypatch, tmp_path):
 def test_the_likeliest_copies_are_shown(blocks):
     """Each row is a scored picture and its nearest real ones; exact copies come first, beside their originals."""
     real = DrawnFaces(40)
-    scored = Selection(DrawnFaces(80), np.array([70, 71, 33, 72, 5]), "scored")
+    scored = Selection(DrawnFaces(80), np.array([70, 71, 33, 72, 5]))
     made = [blocks.extract(pictures, 32)["features"] for pictures in (scored, real)]
     grid = nearest_pictures(scored, made[0], real, made[1], 32, rows=3, columns=2)
     assert grid.shape == (3 * 34 + 2, 3 * 34 + 2, 3)
@@ -87,8 +88,20 @@ def test_generated_pictures_are_those_of_the_seeds(generator):
     assert np.array_equal(pictures.load_batch([3, 4], 32), sample(generator, [103, 104], 0.5))
     with pytest.raises(InputError, match="makes 32x32"):
         pictures.load_batch([0], 64)
+    with pytest.raises(InputError, match="NonexNone; only square ones"):
+        GeneratedPictures(keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(3, 1)]), 10)
     with pytest.raises(InputError, match="not all below"):
         GeneratedPictures(generator, 10, seed=2**32 - 5)
+
+
+def test_features_are_single_precision_whatever_is_trained_beside(blocks):
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = features.FeatureExtractor("blocks").model
+    finally:
+        keras.config.set_dtype_policy(policy)
+    assert {layer.compute_dtype for layer in model.layers} == {"float32"}
 
 
 def test_an_unknown_network():

@@ -144,7 +144,7 @@ def test_a_convolution_with_the_normalization_folded_in_is_both(tmp_path):
     random = np.random.default_rng(0)
     weights = {"c.weight": random.normal(size=(5, 3, 2, 1)), "n.running_var": random.uniform(0, 2, 5)}
     weights |= {f"n.{part}": random.normal(size=5) for part in ("weight", "bias", "running_mean")}
-    kernel, bias = fold_batch_norm(weights, "c", "n", 0.1)
+    kernel, bias = fold_batch_norm(weights, "c", "n", (5, 3, 2, 1), 0.1)
     patch = random.normal(size=(3, 2, 1))
     plain = np.tensordot(weights["c.weight"], patch, 3)
     normal = (plain - weights["n.running_mean"]) / np.sqrt(weights["n.running_var"] + 0.1)
@@ -152,7 +152,7 @@ def test_a_convolution_with_the_normalization_folded_in_is_both(tmp_path):
     np.testing.assert_allclose(found, normal * weights["n.weight"] + weights["n.bias"], rtol=1e-5)
     del weights["n.bias"]
     with pytest.raises(InputError, match=r"n\.bias is missing"):
-        fold_batch_norm(weights, "c", "n", 0.1)
+        fold_batch_norm(weights, "c", "n", (5, 3, 2, 1), 0.1)
 
 
 def test_weights_of_another_network_are_named():

@@ -71,7 +71,7 @@ def test_only_a_better_generator_replaces_the_best(trained, tmp_path, blocks):
 
 
 def test_too_few_held_out_pictures_are_told_before_training(blocks):
-    with pytest.raises(InputError, match="5 pictures are too few"):
+    with pytest.raises(InputError, match="5 real pictures are too few"):
         Evaluation(DrawnFaces(5), extractor=blocks)
 
 
@@ -81,8 +81,9 @@ def test_the_callback_serves_other_models(blocks, capsys):
     model = keras.Sequential([generator, keras.layers.Flatten(), keras.layers.Dense(1)])
     model.compile(loss="mse")
     evaluation = Evaluation(DrawnFaces(30), 2, 20, blocks, generator)
-    model.fit(np.zeros((12, 8)), np.zeros((12, 1)), batch_size=4, epochs=2, verbose=0, callbacks=[evaluation])
+    history = model.fit(np.zeros((12, 8)), np.zeros((12, 1)), batch_size=4, epochs=2, verbose=0, callbacks=[evaluation]).history
     assert evaluation.step == 6
+    assert history["KID-blocks"][-1] == evaluation.scores["KID-blocks"]  # for EarlyStopping and the like
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in lines] == ["step 2", "step 4", "step 6"] and "KID-blocks" in lines[0]
 
@@ -95,7 +96,7 @@ def test_the_metric_is_the_kernel_distance_of_batches(blocks):
     for start in (0, 20):
         real, other = images[:, start : start + 20]
         metric.update_state(real / 127.5 - 1, other / 127.5 - 1)
-        expected.append(kernel_distance(blocks(real)["features"], blocks(other)["features"])[0])
+        expected.append(kernel_distance(blocks(real)["features"], blocks(other)["features"], 20, 1)[0])
     assert float(metric.result()) == pytest.approx(np.mean(expected), abs=1e-5)
     metric.reset_state()
     assert float(metric.result()) == 0

@@ -162,8 +162,9 @@ def _convolve(x, name, filters, height, width, strides=1, padding="same"):
 def _assign(model, weights):
     for layer in model.layers:
         if isinstance(layer, layers.Conv2D):
-            get_weight(weights, f"{layer.name}.conv.weight", layer.kernel.shape[::-1][:2] + layer.kernel.shape[:2])
-            layer.set_weights(fold_batch_norm(weights, f"{layer.name}.conv", f"{layer.name}.bn", EPSILON))
+            height, width, channels, filters = layer.kernel.shape
+            shape = filters, channels, height, width
+            layer.set_weights(fold_batch_norm(weights, f"{layer.name}.conv", f"{layer.name}.bn", shape, EPSILON))
     dense = model.get_layer("fc")
     dense.set_weights([get_weight(weights, "fc.weight", dense.kernel.shape[::-1]).T])
 

@@ -90,8 +90,7 @@ def _convolve(x, weights, name, norm, filters, side=1, stride=1, activation="rel
         layer = layers.DepthwiseConv2D(side, stride, depthwise_initializer="zeros", **options)
         shape = x.shape[-1], 1, side, side
     x = layer(x)
-    get_weight(weights, f"{name}.weight", shape)
-    kernel, bias = fold_batch_norm(weights, name, norm, EPSILON)
+    kernel, bias = fold_batch_norm(weights, name, norm, shape, EPSILON)
     layer.set_weights([kernel.reshape(layer.kernel.shape), bias])
     return x
 
