@@ -113,6 +113,21 @@ def score(
     return dict(zip(score_names(extractor), values, strict=True))
 
 
+def describe_scores(scores: dict[str, float]) -> dict[str, str]:
+    """Each score in words, with its deviation if it has one.
+
+    Example:
+        >>> describe_scores({"FID": 12.3456, "KID": 0.01, "KID-deviation": 0.001})
+        {'FID': '12.35', 'KID': '0.01 ± 0.001'}
+    """
+
+    def describe(name):
+        deviation = scores.get(f"{name}-deviation")
+        return f"{scores[name]:.4g}" + (f" ± {deviation:.2g}" if deviation is not None else "")
+
+    return {name: describe(name) for name in scores if not name.endswith("-deviation")}
+
+
 def evaluate(
     pictures,
     reference,

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from ganime.callbacks import check_room
-from ganime.metrics.evaluation import GeneratedPictures, check_enough, reference_features, score
+from ganime.metrics.evaluation import GeneratedPictures, check_enough, describe_scores, reference_features, score
 from ganime.metrics.features import FeatureExtractor
 from ganime.runs import atomic_write, read_history
 
@@ -85,7 +85,7 @@ class Evaluation(keras.callbacks.Callback):
                 with atomic_write(self.best_path) as part:
                     generator.save(part)
         if self.verbose:
-            shown = "  ".join(f"{name} {value:.4g}" for name, value in scores.items())
+            shown = "  ".join(map(" ".join, describe_scores(scores).items()))
             print(f"step {self.step:,}: {shown}{'  (best so far)' if better else ''}", flush=True)
         return scores
 
