@@ -76,7 +76,7 @@ def test_copies_of_any_name_are_listed(faces, tmp_path):
 def test_without_a_terminal_there_is_a_line_a_minute(monkeypatch, capsys):
     clock = iter(range(0, 10_000, 50))
     monkeypatch.setattr(cli_data.time, "monotonic", lambda: next(clock))
-    with cli_data._bar() as report:
+    with cli_data.progress_bar() as report:
         for done in (1000, 1100, 1200, 1300):
             report(done, 2000)
     lines = capsys.readouterr().err.splitlines()
