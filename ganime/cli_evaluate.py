@@ -74,7 +74,7 @@ def evaluate(model, images, data, part, network, weights, samples, seed, truncat
     scores = evaluation.score(real_features, made, extractor, seed)
     click.echo(f"{len(pictures):,} pictures against {len(real):,} real ones at {size}x{size}, by {network}")
     for name, value in evaluation.describe_scores(scores).items():
-        click.echo(f"{name:>20}  {value}")
+        click.echo(f"{name:>24}  {value}")
     against = {"data": data, "name": real.name, "part": part, "pictures": len(real), "fingerprint": real.fingerprint}
     settings = {"samples": len(pictures), "seed": seed, "size": size, **extractor.identity}
     line = json.dumps({"scores": scores, **about, **settings, "real": against, "versions": library_versions()})
