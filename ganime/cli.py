@@ -6,17 +6,16 @@ import os
 import shlex
 import signal
 import sys
-import tempfile
 import warnings
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import click
 
 from ganime import __version__
 from ganime.cli_data import data as data_group
-from ganime.cli_data import progress_bar
-from ganime.cli_evaluate import evaluate
+from ganime.cli_evaluate import evaluate, hold_out
+from ganime.cli_tools import quiet_start
 from ganime.errors import GanimeError, InputError
 
 
@@ -104,7 +103,7 @@ def fit(data, steps, run_name, recipe_name, overrides, seed, sample_every, save_
 
     extra, scores = [], {}
     if evaluate_every:
-        pictures, evaluation = _hold_out(pictures, recipe.image_size, evaluate_every, run)
+        pictures, evaluation = hold_out(pictures, recipe.image_size, evaluate_every, run)
         extra.append(evaluation)
         scores = {"scores": f"each {evaluate_every:,} steps, on {len(evaluation.pictures):,} other pictures"}
     if tensorboard:  # after the evaluation, to see what it adds to the logs
@@ -257,44 +256,6 @@ def main():
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
         sys.exit(130)
-
-
-@contextmanager
-def quiet_start():
-    """Import TensorFlow and find its devices without its notes, which TF_CPP_MIN_LOG_LEVEL does not reach in 2.21; they are
-    shown if it fails."""
-    sys.stderr.flush()
-    stderr = os.dup(2)
-    with tempfile.TemporaryFile() as notes:
-        os.dup2(notes.fileno(), 2)
-        try:
-            yield
-            if tensorflow := sys.modules.get("tensorflow"):
-                tensorflow.config.list_physical_devices()
-        except GanimeError:  # says all in its one line
-            raise
-        except BaseException:
-            notes.seek(0)
-            os.write(stderr, notes.read())
-            raise
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
-
-
-def _hold_out(pictures, size, every, run):
-    """What to train on, and the callback that scores with the rest."""
-    from ganime.data.split import split
-    from ganime.metrics.evaluation import reference_features
-    from ganime.metrics.features import FeatureExtractor
-    from ganime.metrics.while_training import Evaluation
-
-    with progress_bar("pictures to part") as report:
-        train, test = split(pictures, size, report)
-    extractor = FeatureExtractor()
-    with progress_bar("held-out pictures") as report:
-        reference_features(test, size, extractor, report)
-    return train, Evaluation(test, every, extractor=extractor, best_path=run.best_path, history_path=run.history_path)
 
 
 def _this_command():

@@ -2,12 +2,11 @@
 
 import csv
 import shlex
-import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
+from ganime.cli_tools import check_outside, check_suffix, progress_bar, quiet_start
 from ganime.errors import InputError
 
 LISTED = 10  # lines of each kind that `check` prints
@@ -73,7 +72,6 @@ def prepare(source, target, size, no_detect, cascade, margin, min_size, min_shar
       python cli.py data prepare illustrations faces
       python cli.py data prepare anime-faces faces --no-detect
     """
-    from ganime.cli import quiet_start
     from ganime.data import prepare as preparing
     from ganime.data.faces import FaceDetector
     from ganime.data.folder import CONTACT_SHEET, show
@@ -167,55 +165,7 @@ def pack(folder, file, size):
     click.echo(f"{show(file)}: {len(packed):,} pictures of {size}x{size}, {file.stat().st_size / 1e6:,.0f} MB{passed_over}")
 
 
-def check_outside(path, folder):
-    """Refuse to write a file into a folder of pictures."""
-    from ganime.data.folder import show
-
-    if folder.resolve() in path.resolve().parents:
-        raise InputError(f"{show(path)} lies in the folder of pictures; nothing in there is changed")
-
-
-def check_suffix(option, path):
-    """Refuse a name that does not say in what format a picture is to be written."""
-    from PIL import Image
-
-    from ganime.data.folder import show
-
-    if path.suffix.lower() not in Image.registered_extensions():
-        raise InputError(f"{option} {show(path)}: the name must end like a picture's, as in picture.png")
-
-
 def _echo_counts(name, counts):
     ordered = sorted(counts.items(), key=lambda item: -item[1])
     shown = [f"{key} {count:,}" for key, count in ordered[:LISTED]]
     click.echo(f"{name}: {', '.join(shown) or 'none'}" + f" and {len(ordered) - LISTED:,} more" * (len(ordered) > LISTED))
-
-
-@contextmanager
-def progress_bar(what="pictures", interrupted=""):
-    """A function of the numbers done and to do: a bar with the time left, or a line a minute where there is no terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True, highlight=False)
-    columns = (TextColumn(what), MofNCompleteColumn(), BarColumn(bar_width=None), TimeRemainingColumn())
-    printed, first = time.monotonic(), None
-
-    def report(done, total):
-        nonlocal printed, first
-        progress.update(task, completed=done, total=total)
-        now = time.monotonic()
-        if first is None:
-            first = now, done
-        elif not console.is_terminal and now - printed > 60:
-            printed = now
-            left = (now - first[0]) / (done - first[1]) * (total - done) / 60
-            console.print(f"{done:,} of {total:,} {what}, about {left:,.0f} minutes left", soft_wrap=True)
-
-    try:
-        with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
-            task = progress.add_task(what, total=None)
-            yield report
-    except KeyboardInterrupt:
-        click.echo(interrupted, err=True)
-        raise

@@ -1,4 +1,4 @@
-"""The command line's `evaluate`."""
+"""The command line's `evaluate`, and what `fit` needs to do it while training."""
 
 import hashlib
 import json
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ganime.cli_data import check_outside, check_suffix, progress_bar
+from ganime.cli_tools import check_outside, check_suffix, progress_bar, quiet_start
 from ganime.errors import InputError
 from ganime.metrics.networks import network_names
 
@@ -44,7 +44,6 @@ def evaluate(model, images, data, part, network, weights, samples, seed, truncat
       python cli.py evaluate generator.keras --data faces --network inception --samples 50000
       python cli.py evaluate --images their-faces --data faces --nearest nearest.png
     """
-    from ganime.cli import quiet_start
     from ganime.runs import Run, library_versions
 
     if bool(model) == bool(images):
@@ -72,20 +71,37 @@ def evaluate(model, images, data, part, network, weights, samples, seed, truncat
     with progress_bar("scored pictures") as report:
         made = extractor.extract(pictures, size, report)
     scores = evaluation.score(real_features, made, extractor, seed)
+    against = {"data": data, "name": real.name, "part": part, "pictures": len(real), "fingerprint": real.fingerprint}
+    settings = {"samples": len(pictures), "seed": seed, "size": size, **extractor.identity}
     click.echo(f"{len(pictures):,} pictures against {len(real):,} real ones at {size}x{size}, by {network}")
     for name, value in evaluation.describe_scores(scores).items():
         click.echo(f"{name:>24}  {value}")
-    against = {"data": data, "name": real.name, "part": part, "pictures": len(real), "fingerprint": real.fingerprint}
-    settings = {"samples": len(pictures), "seed": seed, "size": size, **extractor.identity}
-    line = json.dumps({"scores": scores, **about, **settings, "real": against, "versions": library_versions()})
-    click.echo(line)
-    if run:
-        with open(run.evaluations_path, "a", encoding="utf-8") as file:
-            file.write(line + "\n")
+    _record({"scores": scores, **about, **settings, "real": against, "versions": library_versions()}, run)
     if nearest:
         from ganime.pictures import save_picture
 
         save_picture(nearest, evaluation.nearest_pictures(pictures, made["features"], real, real_features, size))
+
+
+def _record(result, run):
+    line = json.dumps(result)
+    click.echo(line)
+    if run:
+        with open(run.evaluations_path, "a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+
+def hold_out(pictures, size, every, run):
+    """What to train on, and the callback that scores with the rest."""
+    from ganime.metrics.evaluation import reference_features
+    from ganime.metrics.features import FeatureExtractor
+    from ganime.metrics.while_training import Evaluation
+
+    train, test = _split(pictures, size)
+    extractor = FeatureExtractor()
+    with progress_bar("held-out pictures") as report:
+        reference_features(test, size, extractor, report)
+    return train, Evaluation(test, every, extractor=extractor, best_path=run.best_path, history_path=run.history_path)
 
 
 def _check_nearest(nearest, part, data):
@@ -109,13 +125,17 @@ def _open_real(data, run):
 
 
 def _choose_part(pictures, part, size, run):
-    from ganime.data.split import split
-
-    with progress_bar("pictures to part") as report:
-        train, test = split(pictures, size, report)
+    train, test = _split(pictures, size)
     if run and run.read_config()["data"]["fingerprint"] != train.fingerprint:
         raise InputError(f"--part: run {run.name} was not trained on these pictures without the test part (--evaluate-every)")
     return train if part == "train" else test
+
+
+def _split(pictures, size):
+    from ganime.data.split import split
+
+    with progress_bar("pictures to part") as report:
+        return split(pictures, size, report)
 
 
 def _open_generator(path, samples, seed, truncation):

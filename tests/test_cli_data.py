@@ -4,7 +4,7 @@ import os
 from click.testing import CliRunner
 from PIL import Image
 
-from ganime import cli_data
+from ganime import cli_tools
 from ganime.cli import cli
 
 
@@ -75,8 +75,8 @@ def test_copies_of_any_name_are_listed(faces, tmp_path):
 
 def test_without_a_terminal_there_is_a_line_a_minute(monkeypatch, capsys):
     clock = iter(range(0, 10_000, 50))
-    monkeypatch.setattr(cli_data.time, "monotonic", lambda: next(clock))
-    with cli_data.progress_bar() as report:
+    monkeypatch.setattr(cli_tools.time, "monotonic", lambda: next(clock))
+    with cli_tools.progress_bar() as report:
         for done in (1000, 1100, 1200, 1300):
             report(done, 2000)
     lines = capsys.readouterr().err.splitlines()
