@@ -6,15 +6,17 @@ The names below are imported when they are first used, so `import ganime` itself
 import importlib
 import os
 
-# Both are read when TensorFlow and Keras are imported; a value that the user set is respected. oneDNN is off by default on
-# CPUs without AVX-512, where it makes training more than twice as fast.
+# All are read when TensorFlow and Keras are imported; a value that the user set is respected. oneDNN is off by default on
+# CPUs without AVX-512, where it makes training more than twice as fast. Without growth a process takes a GPU's whole memory.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "DrawnFaces": "ganime.data.drawn",
+    "Engine": "ganime.engine",
     "Evaluation": "ganime.metrics.while_training",
     "FeatureExtractor": "ganime.metrics.features",
     "GAN": "ganime.gan",
@@ -32,6 +34,7 @@ _HOMES = {
     "fit": "ganime.training",
     "get_recipe": "ganime.recipes",
     "make_dataset": "ganime.data.pipeline",
+    "make_strategy": "ganime.distribution",
     "open_pictures": "ganime.data.sources",
     "pack": "ganime.data.packed",
     "reference_features": "ganime.metrics.evaluation",

@@ -3,6 +3,8 @@ https://arxiv.org/abs/2006.10738): it keeps a discriminator from learning a smal
 
 import tensorflow as tf
 
+from ganime import replicas
+
 
 def augment(images: tf.Tensor, policy: tuple[str, ...], seed: tf.Tensor) -> tf.Tensor:
     """Augment a batch; the same seed gives the same transformation, and gradients flow through.
@@ -26,7 +28,7 @@ def augment(images: tf.Tensor, policy: tuple[str, ...], seed: tf.Tensor) -> tf.T
 
 def _color(images, seed):
     """Brightness ±0.5, saturation times 0 to 2, contrast times 0.5 to 1.5, drawn for each picture."""
-    draws = tf.random.stateless_uniform((3, tf.shape(images)[0], 1, 1, 1), seed, dtype=images.dtype)
+    draws = replicas.uniform((3, tf.shape(images)[0], 1, 1, 1), seed, 0, 1, images.dtype, axis=1)
     images += draws[0] - 0.5
     grey = tf.reduce_mean(images, axis=3, keepdims=True)
     images = grey + (images - grey) * (draws[1] * 2.0)
@@ -41,7 +43,7 @@ def _translation(images, seed, share=1 / 8):
     seeds = tf.unstack(tf.random.split(seed, 2))
     images = tf.pad(images, [[0, 0], [reach[0]] * 2, [reach[1]] * 2, [0, 0]])
     for axis, size, limit, axis_seed in zip((1, 2), (height, width), reach, seeds, strict=True):
-        first = tf.random.stateless_uniform((tf.shape(images)[0], 1), axis_seed, 0, 2 * limit + 1, tf.int32)
+        first = replicas.uniform((tf.shape(images)[0], 1), axis_seed, 0, 2 * limit + 1, tf.int32)
         rows = images if axis == 1 else tf.transpose(images, (0, 2, 1, 3))
         rows = tf.gather(rows, first + tf.range(size), axis=1, batch_dims=1)
         images = rows if axis == 1 else tf.transpose(rows, (0, 2, 1, 3))
@@ -54,7 +56,7 @@ def _cutout(images, seed, share=1 / 2):
     seeds = tf.unstack(tf.random.split(seed, 2))
 
     def inside(size, axis_seed):
-        centre = tf.random.stateless_uniform((tf.shape(images)[0], 1), axis_seed, 0, size, tf.int32)
+        centre = replicas.uniform((tf.shape(images)[0], 1), axis_seed, 0, size, tf.int32)
         return tf.abs(tf.range(size) - centre) < round(size * share / 2)
 
     hole = inside(height, seeds[0])[:, :, None] & inside(width, seeds[1])[:, None, :]

@@ -212,6 +212,8 @@ class StopOnNonFinite(keras.callbacks.Callback):
 class StopOnSignal(keras.callbacks.Callback):
     """Let training end after the present step on Ctrl-C or SIGTERM; a second one ends the program as usual.
 
+    Where several workers train together, one's signal ends the training of all, a step later.
+
     Attributes:
         received: The signal's number, or None.
     """
@@ -222,8 +224,18 @@ class StopOnSignal(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self.received = None
+        self.model.stop_votes.assign(0.0)
         if threading.current_thread() is threading.main_thread():
             self.before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.model.stop_votes.numpy() > 0:  # somebody's, before this step
+            self.received = self.received or signal.SIGTERM
+        elif self.received and self.model.distribute_strategy.num_replicas_in_sync > 1:
+            self.model.stop_votes.assign(1.0)
+            return
+        if self.received:
+            self.model.stop_training = True
 
     def on_train_end(self, logs=None):
         self.close()
@@ -235,7 +247,6 @@ class StopOnSignal(keras.callbacks.Callback):
 
     def _stop(self, number, frame):
         self.received = number
-        self.model.stop_training = True
         signal.signal(number, self.before[number])
         sys.stderr.write("\nStopping after this step, then saving; once more to leave without saving.\n")
 

@@ -3,9 +3,10 @@
 import keras
 import tensorflow as tf
 
-from ganime import losses
+from ganime import losses, replicas
 from ganime.augment import POLICIES, augment
 from ganime.errors import GanimeError, InputError
+from ganime.networks.batch_norm import training_form
 
 if keras.backend.backend() != "tensorflow":
     raise GanimeError(f"ganime trains with TensorFlow: set KERAS_BACKEND=tensorflow, not {keras.backend.backend()}")
@@ -25,6 +26,8 @@ class GAN(keras.Model):
             average of weights and batch-norm statistics); at most a twentieth of the pictures seen so far, as StyleGAN2-ADA's
             ramp-up has it. 0 makes it a copy of the generator.
         seed: Seed of everything random in training.
+        sync_batch_norm: Whether batch normalization is over the global batch, where replicas train together (see `train_step`),
+            and not over each replica's part of it.
 
     Example:
         >>> from ganime.networks import build_discriminator, build_generator
@@ -35,17 +38,24 @@ class GAN(keras.Model):
         TensorShape([1, 32, 32, 3])
     """
 
-    def __init__(self, generator, discriminator, ema_half_life=0, seed=0, **kwargs):
+    def __init__(self, generator, discriminator, ema_half_life=0, seed=0, sync_batch_norm=False, **kwargs):
         super().__init__(**kwargs)
         self.generator = generator
         self.discriminator = discriminator
-        self.averaged_generator = keras.models.clone_model(generator)
+        # Behind functions, since they are the same layers, which Keras is to find once.
+        training_forms = [training_form(network, sync_batch_norm) for network in (generator, discriminator)]
+        self._training_generator = lambda latents: training_forms[0](latents, training=True)
+        self._training_discriminator = lambda images: training_forms[1](images, training=True)
+        self.averaged_generator = keras.models.clone_model(generator, clone_function=_clone_in_float32)
         self.averaged_generator.set_weights(generator.get_weights())
         self.latent_size = generator.input_shape[-1]
         self.ema_half_life = ema_half_life
         self.seed = seed
+        self.sync_batch_norm = sync_batch_norm
         self.step = self.add_weight((), dtype="int64", trainable=False, name="step", initializer="zeros")
         self.last_g_loss = self.add_weight((), trainable=False, name="last_g_loss", initializer="zeros")
+        # Assigned 1 in one replica, it is above 0 in all after the next step. Not part of a saved state.
+        self.stop_votes = tf.Variable(0.0, trainable=False)
         self.built = True
 
     def compile(
@@ -116,8 +126,14 @@ class GAN(keras.Model):
     def call(self, latents, training=False):
         return self.averaged_generator(latents, training=training)
 
+    def _maybe_symbolic_build(self, *args, **kwargs):
+        """All is built. Keras would find that out with a batch's mean over all workers, which fails for pictures in uint8."""
+
     def train_step(self, data):
         """Update both networks once on a batch of images: float32 in [-1, 1], or uint8, which is scaled here.
+
+        Under a `tf.distribute` strategy, in whose scope the model was made, the batch is this replica's part of the global one:
+        losses are means over the global batch, and everything random is drawn by the place in it.
 
         Returns:
             Values of this step (not running means): `d_loss` (weighted, without the penalty), its terms `real_loss` and
@@ -133,26 +149,32 @@ class GAN(keras.Model):
             fakes = self._generate(real, seeds[0])
         logs = self._update_discriminator(real, fakes, seeds[1:5])
 
-        def update_generator():
-            if self.settings["reuse_fakes"]:
-                return self._update_generator(tape, fakes, seeds[5:7])
-            with tf.GradientTape() as new_tape:
-                new_fakes = self._generate(real, seeds[7])
-            return self._update_generator(new_tape, new_fakes, seeds[5:7])
-
-        def hold():
-            return tf.identity(self.last_g_loss.value)
-
         free = self._generator_is_free(logs["d_accuracy"])
-        logs["g_loss"] = update_generator() if free is None else tf.cond(free, update_generator, hold)
-        self.last_g_loss.assign(logs["g_loss"])
-        self._update_average(tf.shape(real)[0])
+        reuse = self.settings["reuse_fakes"]
+        # A tape cannot be taken into a condition that several replicas share: there the same pictures are made again.
+        make_again = not reuse or (free is not None and replicas.count() > 1)
+
+        def update_generator():
+            if make_again:
+                with tf.GradientTape() as new_tape:
+                    new_fakes = self._generate(real, seeds[0] if reuse else seeds[7])
+                self._update_generator(new_tape, new_fakes, seeds[5:7])
+            else:
+                self._update_generator(tape, fakes, seeds[5:7])
+
+        if free is None:
+            update_generator()
+        else:
+            replicas.run_if(free, update_generator)
+        logs["g_loss"] = tf.identity(self.last_g_loss.value)
+        self._share_statistics()
+        self._update_average(tf.shape(real)[0] * replicas.count())
         self.step.assign_add(1)
-        return logs
+        self.stop_votes.assign(replicas.total(self.stop_votes.read_value()))
+        return replicas.as_logs(logs)
 
     def _generate(self, real, seed):
-        latents = tf.random.stateless_normal((tf.shape(real)[0], self.latent_size), seed)
-        return self.generator(latents, training=True)
+        return self._training_generator(replicas.normal((tf.shape(real)[0], self.latent_size), seed))
 
     def _generator_is_free(self, accuracy):
         """Whether the generator moves in this step: a boolean tensor, or None where it always does."""
@@ -160,7 +182,7 @@ class GAN(keras.Model):
         if self.settings["d_updates"] > 1:
             free = (self.step + 1) % self.settings["d_updates"] == 0
         if self.settings["hold_below"] > 0:
-            accurate = accuracy >= self.settings["hold_below"]
+            accurate = replicas.mean([accuracy])[0] >= self.settings["hold_below"]
             free = accurate if free is None else free & accurate
         return free
 
@@ -168,7 +190,7 @@ class GAN(keras.Model):
         s = self.settings
         real = augment(real, s["augmentations"], seeds[0])
         fakes = augment(fakes, s["augmentations"], seeds[1])
-        draws = tf.random.stateless_uniform((4, tf.shape(real)[0], 1), seeds[2])
+        draws = replicas.uniform((4, tf.shape(real)[0], 1), seeds[2], axis=1)
         logs = {}
 
         def real_loss():
@@ -180,7 +202,7 @@ class GAN(keras.Model):
             return loss("fake", fakes, losses.flip_labels(labels, draws[3], s["label_flips"])) * s["fake_weight"]
 
         def loss(kind, images, labels):
-            logits = tf.cast(self.discriminator(images, training=True), tf.float32)
+            logits = tf.cast(self._training_discriminator(images), tf.float32)
             logs[kind + "_score"] = tf.reduce_mean(tf.sigmoid(logits))
             right = logits > 0 if kind == "real" else logits < 0
             accuracies.append(tf.reduce_mean(tf.cast(right, tf.float32)))
@@ -192,7 +214,8 @@ class GAN(keras.Model):
         for terms in [[real_loss], [fake_loss]] if s["separate_updates"] else [[real_loss, fake_loss]]:
             with tf.GradientTape() as tape:
                 value = tf.add_n([term() for term in terms])
-            gradients = tape.gradient(value, _variables(self.discriminator))
+                objective = self.d_optimizer.scale_loss(value / replicas.count())
+            gradients = tape.gradient(objective, _variables(self.discriminator))
             if s["r1_weight"] and real_loss in terms:
                 logs["r1"], penalties = self._r1_gradients(real)
                 gradients = [g + p for g, p in zip(gradients, penalties, strict=True)]
@@ -208,7 +231,7 @@ class GAN(keras.Model):
         def penalize():
             with tf.GradientTape() as tape:
                 norm = losses.r1_penalty(self.discriminator, real)
-                penalty = norm * (self.settings["r1_weight"] / 2 * interval)
+                penalty = self.d_optimizer.scale_loss(norm * (self.settings["r1_weight"] / 2 * interval / replicas.count()))
             return norm, tape.gradient(penalty, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
         if interval == 1:
@@ -217,16 +240,24 @@ class GAN(keras.Model):
 
     def _update_generator(self, tape, fakes, seeds):
         """Update from the pictures that the generator made under `tape`."""
-        labels = losses.real_labels(
-            tf.random.stateless_uniform((tf.shape(fakes)[0], 1), seeds[0]), self.settings["label_noise"]
-        )
+        uniform = replicas.uniform((tf.shape(fakes)[0], 1), seeds[0])
+        labels = losses.real_labels(uniform, self.settings["label_noise"])
         with tf.GradientTape() as image_tape:
             image_tape.watch(fakes)
-            logits = self.discriminator(augment(fakes, self.settings["augmentations"], seeds[1]), training=True)
+            logits = self._training_discriminator(augment(fakes, self.settings["augmentations"], seeds[1]))
             loss = losses.binary_cross_entropy(labels, logits) * self.settings["generator_weight"]
-        direction = image_tape.gradient(loss, fakes)
+            objective = self.g_optimizer.scale_loss(loss / replicas.count())
+        direction = image_tape.gradient(objective, fakes)
         self.g_optimizer.apply(tape.gradient(fakes, _variables(self.generator), output_gradients=direction))
-        return loss
+        self.last_g_loss.assign(loss)
+
+    def _share_statistics(self):
+        """Give all replicas the mean of their moving statistics, so that they hold the same networks."""
+        if replicas.count() > 1:
+            statistics = [v for network in (self.generator, self.discriminator) for v in network.non_trainable_variables]
+            if statistics:
+                for variable, shared in zip(statistics, replicas.mean([v.value.read_value() for v in statistics]), strict=True):
+                    variable.assign(shared)
 
     def _update_average(self, batch):
         if self.ema_half_life:
@@ -244,6 +275,7 @@ class GAN(keras.Model):
             "discriminator": keras.saving.serialize_keras_object(self.discriminator),
             "ema_half_life": self.ema_half_life,
             "seed": self.seed,
+            "sync_batch_norm": self.sync_batch_norm,
         }
 
     @classmethod
@@ -264,6 +296,11 @@ class GAN(keras.Model):
 
 def _optimizer(value):
     return keras.optimizers.Adam(2e-4, beta_1=0.5) if value == "default" else keras.optimizers.get(value)
+
+
+def _clone_in_float32(layer):
+    config = layer.get_config()
+    return layer.__class__.from_config(config if layer.dtype_policy.name == "float32" else {**config, "dtype": "float32"})
 
 
 def _variables(network):

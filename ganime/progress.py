@@ -36,7 +36,6 @@ class TerminalProgress(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self.first = int(self.model.step.numpy())
-        gpus = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in _gpus()]
         parameters = [
             sum(v.shape.num_elements() for v in network.trainable_variables)
             for network in (self.model.generator, self.model.discriminator)
@@ -44,7 +43,7 @@ class TerminalProgress(keras.callbacks.Callback):
         lines = {
             **self.title,
             "networks": "generator {:,} and discriminator {:,} trainable parameters".format(*parameters),
-            "device": ", ".join(gpus) or "CPU (no GPU found)",
+            "device": _devices(self.model.distribute_strategy),
         }
         if self.first:
             lines["continues"] = f"from step {self.first:,}"
@@ -79,8 +78,11 @@ class TerminalProgress(keras.callbacks.Callback):
         self.bar.stop()
 
 
-def _gpus():
-    return tf.config.list_physical_devices("GPU")
+def _devices(strategy):
+    gpus = tf.config.list_physical_devices("GPU")
+    names = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
+    name, count = ", ".join(names) or "CPU (no GPU found)", strategy.num_replicas_in_sync
+    return name if count == 1 else f"{name}; {count} devices share each batch"
 
 
 def _duration(seconds):

@@ -16,7 +16,7 @@ class Recipe:
     """All hyperparameters of a training; the defaults are a plain DCGAN's (Radford et al. 2016).
 
     Raises:
-        InputError: If a value is not of its field's type, range or choices.
+        InputError: If a value is not of its field's type, range or choices, or the batch cannot be parted as it should.
 
     Example:
         >>> Recipe(image_size=32, batch_size=64).latent_size
@@ -31,7 +31,7 @@ class Recipe:
     discriminator_slopes: tuple[float, ...] = _field((0.2,), "negative slopes; the last repeats", 0, 1)
     discriminator_norm: str = _field("batch-inner", "batch normalization", choices=("batch", "batch-inner", "none"))
     head_channels: int = _field(0, "a convolution before the logit; 0: a dense head", 0, 8192)
-    minibatch_deviation: bool = _field(False, "show the head the batch's deviation")
+    minibatch_deviation: int = _field(0, "show the head the deviation in groups of so many; 0: not", 0, 8192)
     bias: bool = _field(False, "biases in the convolutions")
     norm_momentum: float = _field(0.9, "of the batch normalization", 0, 1)
     norm_epsilon: float = _field(1e-5, "of the batch normalization", 0, 1)
@@ -63,6 +63,10 @@ class Recipe:
     def __post_init__(self):
         for field in fields(self):
             object.__setattr__(self, field.name, _check(field, getattr(self, field.name)))
+        if self.minibatch_deviation and self.batch_size % self.minibatch_deviation:
+            raise InputError(
+                f"batch_size: {self.batch_size} is not a multiple of minibatch_deviation, {self.minibatch_deviation}"
+            )
 
     def override(self, *assignments: str) -> "Recipe":
         """A copy with fields set from texts such as `batch_size=64` or `generator_widths=256,128,64,32`.
@@ -138,7 +142,7 @@ RECIPES = {
         generator_widths=(384, 192, 96, 48),
         discriminator_widths=(48, 96, 192, 384),
         discriminator_norm="none",
-        minibatch_deviation=True,
+        minibatch_deviation=4,
         bias=True,
         initializer="torch",
         label_noise=0.1,

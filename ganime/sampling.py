@@ -1,14 +1,17 @@
 """Faces from a trained generator."""
 
 import os
+import weakref
 from collections.abc import Sequence
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from ganime import latents
 from ganime.errors import InputError
-from ganime.pictures import to_uint8
+
+_painters = weakref.WeakKeyDictionary()  # generators' graphs
 
 
 def load_generator(path: str | os.PathLike) -> keras.Model:
@@ -43,6 +46,18 @@ def sample(generator: keras.Model, seeds: Sequence[int], truncation: float = 1.0
         uint8 [seeds, height, width, 3], RGB.
     """
     size = generator.input_shape[-1]
+    paint = _painters.get(generator) or _painters.setdefault(generator, _trace(generator))
     parts = [seeds[i : i + batch_size] for i in range(0, len(seeds), batch_size)]
-    images = [generator(latents.from_seeds(part, size, truncation), training=False) for part in parts]
-    return np.concatenate([to_uint8(keras.ops.convert_to_numpy(part)) for part in images])
+    return np.concatenate([paint(tf.constant(latents.from_seeds(part, size, truncation))).numpy() for part in parts])
+
+
+def _trace(generator):
+    """A graph from latents to uint8 images, traced once for any number of them; as fast as the layers one by one are not."""
+    reference = weakref.ref(generator)  # the graph must not keep its generator alive
+
+    @tf.function(input_signature=[tf.TensorSpec([None, generator.input_shape[-1]])])
+    def paint(points):
+        images = tf.cast(reference()(points, training=False), tf.float32)
+        return tf.saturate_cast(tf.round((images + 1.0) * 127.5), tf.uint8)  # as `ganime.pictures.to_uint8`
+
+    return paint.get_concrete_function()

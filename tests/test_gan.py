@@ -187,12 +187,12 @@ def test_a_model_can_be_saved_before_it_is_compiled(tmp_path):
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_takes_a_step(name):
     """With the published systems' numbers of trainable parameters."""
-    gan = ganime.build_gan(RECIPES[name].override("batch_size=2"))
+    gan = ganime.build_gan(RECIPES[name].override("batch_size=4"))
     counts = tuple(sum(v.size for v in weights(network)) for network in (gan.generator, gan.discriminator))
     assert counts == PUBLISHED.get(name, counts)
     gan.run_eagerly = True
     before = weights(gan.discriminator)
-    history = train(gan, np.stack([draw_face(seed, 64) for seed in range(2)]))
+    history = train(gan, np.stack([draw_face(seed, 64) for seed in range(4)]))
     assert all(np.isfinite(values).all() for values in history.values())
     assert not any(np.array_equal(a, b) for a, b in zip(before, weights(gan.discriminator), strict=True))
 

@@ -33,7 +33,7 @@ def test_r1_of_a_linear_discriminator_is_its_squared_norm(images):
 
 @pytest.mark.parametrize("norm", ["none", "batch"])
 def test_r1_has_a_gradient_for_every_kernel(images, norm):
-    discriminator = build_discriminator(32, widths=(4, 8, 8), norm=norm, minibatch_deviation=True)
+    discriminator = build_discriminator(32, widths=(4, 8, 8), norm=norm, minibatch_deviation=2)
     kernels = [v.value for v in discriminator.trainable_variables if v.path.endswith("kernel")]
     with tf.GradientTape() as tape:
         penalty = losses.r1_penalty(discriminator, tf.constant(images))

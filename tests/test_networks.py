@@ -15,7 +15,7 @@ def test_every_size_works(size):
     images = generator(keras.random.normal((3, 5)))
     assert images.shape == (3, size, size, 3)
     assert float(keras.ops.max(keras.ops.abs(images))) <= 1
-    assert ganime.build_discriminator(size, widths=(4, 8), minibatch_deviation=True)(images).shape == (3, 1)
+    assert ganime.build_discriminator(size, widths=(4, 8), minibatch_deviation=3)(images).shape == (3, 1)
 
 
 @pytest.mark.parametrize("size", [16, 50, 512])
@@ -48,19 +48,19 @@ def test_torch_initialization_is_uniform_within_one_over_root_fan_in():
 
 def test_minibatch_deviation_sees_collapse():
     keras.utils.set_random_seed(0)
-    discriminator = ganime.build_discriminator(32, widths=(4, 8, 8), norm="none", minibatch_deviation=True)
+    discriminator = ganime.build_discriminator(32, widths=(4, 8, 8), norm="none", minibatch_deviation=4)
     varied = keras.random.uniform((4, 32, 32, 3), -1, 1, seed=1)
-    alone = [float(discriminator(varied[i : i + 1])[0, 0]) for i in range(4)]
-    together = discriminator(varied)[:, 0]
-    collapsed = discriminator(keras.ops.repeat(varied[:1], 4, axis=0))[:, 0]
-    assert np.allclose(collapsed, alone[0], atol=1e-5)  # four times the same picture is as one
-    shift = together - np.array(alone)
-    assert np.abs(shift).min() > 1e-5 and np.ptp(shift) < 1e-6  # variety shifts every logit by the same
+    collapsed = keras.ops.repeat(varied, 4, axis=0)  # each a group of its own
+    alone = keras.ops.convert_to_numpy(discriminator(collapsed))[::4, 0]
+    both = keras.ops.convert_to_numpy(discriminator(keras.ops.concatenate([varied, collapsed])))[:, 0]
+    shift = both[:4] - alone
+    assert np.abs(shift).min() > 1e-5 and np.ptp(shift) < 1e-6  # variety shifts every logit of its group by the same
+    assert np.allclose(both[4:], np.repeat(alone, 4), atol=1e-5)  # and none of another group
 
 
 def test_a_stranger_composes_saves_and_loads_without_ganime(tmp_path):
     generator = ganime.build_generator(32, latent_size=6, widths=(8, 8, 8), slope=0.2)
-    discriminator = ganime.build_discriminator(32, widths=(4, 8, 8), minibatch_deviation=True)
+    discriminator = ganime.build_discriminator(32, widths=(4, 8, 8), minibatch_deviation=2)
     text = keras.Input((3,))
     composed = keras.Model(text, discriminator(generator(keras.layers.Dense(6)(text))))
     composed.save(tmp_path / "composed.keras")

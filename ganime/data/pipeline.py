@@ -12,9 +12,10 @@ def make_dataset(
     image_size: int,
     batch_size: int,
     first_step: int = 0,
-    last_step: int = 2**62,
+    last_step: int = 2**50,
     seed: int = 0,
     flips: bool = False,
+    shares: tuple[int, int, int] = (0, 1, 1),
 ) -> tf.data.Dataset:
     """Batches of pictures for the steps from `first_step` up to but not including `last_step`.
 
@@ -29,9 +30,12 @@ def make_dataset(
         first_step, last_step: Which steps' batches.
         seed: Seed of the order and of the flips.
         flips: Whether to mirror a random half of the pictures, left to right.
+        shares: (first, here, in all): every batch is parted into so many equal shares in all, a divisor of `batch_size`, and
+            this data set gives so many of them from the first on, one after another. That is what a worker of a distributed
+            training reads.
 
     Returns:
-        A data set of uint8 [batch_size, image_size, image_size, 3].
+        A data set of uint8 [batch_size / all shares, image_size, image_size, 3].
 
     Example:
         >>> from ganime.data.drawn import DrawnFaces
@@ -39,17 +43,21 @@ def make_dataset(
         TensorShape([8, 64, 64, 3])
     """
     count = len(pictures)
+    first_share, shares_here, shares_in_all = shares
+    size = batch_size // shares_in_all
 
-    def draw(step):
-        places = step * batch_size + tf.range(batch_size, dtype=tf.int64)
+    def draw(number):
+        step, share = number // shares_here, first_share + number % shares_here
+        places = step * batch_size + share * size + tf.range(size, dtype=tf.int64)
         # The op behind tf.random.experimental.index_shuffle. That one takes no seed for each index, and mixes 4 rounds only:
         # of 1,000 pictures, places before and after then correlate by up to 0.4; from 8 rounds on as by chance.
         epochs = tf.pad((places // count)[:, None], [[0, 0], [1, 1]], constant_values=seed)
         last = tf.constant(count - 1, tf.int64)
         indices = tf.raw_ops.RandomIndexShuffle(index=places % count, seed=epochs, max_index=last, rounds=16)
-        mirrored = tf.random.stateless_uniform([batch_size], [seed, step]) < 0.5 if flips else tf.zeros([batch_size], tf.bool)
+        whole = tf.random.stateless_uniform([batch_size], [seed, step]) if flips else tf.ones([batch_size])
+        mirrored = whole[share * size : (share + 1) * size] < 0.5
         images = tf.numpy_function(load, [indices, mirrored], tf.uint8)
-        return tf.ensure_shape(images, [batch_size, image_size, image_size, 3])
+        return tf.ensure_shape(images, [size, image_size, image_size, 3])
 
     def load(indices, mirrored):
         with _loaders:
@@ -58,8 +66,8 @@ def make_dataset(
             pixels[mirrored] = pixels[mirrored, :, ::-1]
         return batch
 
-    steps = tf.data.Dataset.range(first_step, last_step)
-    return steps.map(draw, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(2)
+    numbers = tf.data.Dataset.range(first_step * shares_here, last_step * shares_here)
+    return numbers.map(draw, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(2)
 
 
 class _Loaders:

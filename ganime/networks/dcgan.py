@@ -71,7 +71,7 @@ def build_discriminator(
     norm_epsilon: float = 1e-5,
     initializer: str = "torch",
     head_channels: int = 0,
-    minibatch_deviation: bool = False,
+    minibatch_deviation: int = 0,
 ) -> keras.Model:
     """Build a discriminator: pictures to one logit by stride-2 convolutions.
 
@@ -88,8 +88,9 @@ def build_discriminator(
         initializer: As in `build_generator`.
         head_channels: 0 for a dense layer from the coarsest features to the logit; else the coarsest convolution is replaced
             by a valid stride-2 one to this many channels, and another one to the logit (sizes that are powers of two).
-        minibatch_deviation: Whether the head also sees the mean deviation of its input over the batch, a remedy for mode
-            collapse (Karras et al. 2018, https://arxiv.org/abs/1710.10196, section 3).
+        minibatch_deviation: If not 0, the head also sees the mean deviation of its input over groups of this many neighbours in
+            the batch, whose size must be a multiple of it: a remedy for mode collapse (Karras et al. 2018,
+            https://arxiv.org/abs/1710.10196, section 3; in groups of 4 in StyleGAN2).
 
     Returns:
         A model from images, float32 [batch, image_size, image_size, 3] in [-1, 1], to logits, float32 [batch, 1].
@@ -114,7 +115,7 @@ def build_discriminator(
             x = layers.BatchNormalization(momentum=norm_momentum, epsilon=norm_epsilon)(x)
         x = _activation(slopes[min(i, len(slopes) - 1)])(x)
     if minibatch_deviation:
-        x = _append_deviation(x)
+        x = _append_deviation(x, minibatch_deviation)
     if head_channels:
         x = layers.Conv2D(head_channels, 4, 2, **_initialized(initializer, bias, fan_in=4**2 * x.shape[-1]))(x)
         x = layers.ZeroPadding2D(1)(x)
@@ -157,6 +158,9 @@ def _activation(slope: float) -> keras.layers.Layer:
     return layers.LeakyReLU(slope) if slope else layers.ReLU()
 
 
-def _append_deviation(x):
-    deviation = keras.ops.sqrt(keras.ops.var(x, axis=0, keepdims=True) + 1e-8)
-    return layers.Concatenate()([x, keras.ops.zeros_like(x[..., :1]) + keras.ops.mean(deviation)])
+def _append_deviation(x, group):
+    groups = keras.ops.reshape(x, (-1, group, *x.shape[1:]))
+    deviation = keras.ops.sqrt(keras.ops.var(groups, axis=1) + 1e-8)
+    deviation = keras.ops.mean(deviation, axis=(1, 2, 3), keepdims=True)
+    # Not zeros plus the deviation: Keras 3.15 takes that for a bias where batch and side are equal.
+    return layers.Concatenate()([x, keras.ops.ones_like(x[..., :1]) * keras.ops.repeat(deviation, group, axis=0)])

@@ -1,0 +1,83 @@
+"""What a training step needs when several devices share it: of the global batch each replica, which is the copy of the model on
+one device, has an equal part. Without a distribution strategy there is one replica, which has it all."""
+
+import tensorflow as tf
+
+
+def count() -> int:
+    """Number of replicas that train together."""
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def uniform(shape, seed, *options, axis: int = 0) -> tf.Tensor:
+    """`tf.random.stateless_uniform` for this replica's part of the global batch.
+
+    Args:
+        shape: Shape of the result; at `axis` the size of this replica's part.
+        seed: Integers of shape [2], the same in all replicas.
+        *options: minval, maxval and dtype.
+        axis: The batch axis.
+
+    Returns:
+        What a single replica would draw at these positions of its whole batch.
+    """
+    return _part(lambda whole: tf.random.stateless_uniform(whole, seed, *options), shape, axis)
+
+
+def normal(shape, seed) -> tf.Tensor:
+    """`tf.random.stateless_normal` for this replica's part of the global batch, the first axis; as `uniform`."""
+    return _part(lambda whole: tf.random.stateless_normal(whole, seed), shape, 0)
+
+
+def _part(draw, shape, axis):
+    if count() == 1:
+        return draw(shape)
+    size = shape[axis]
+    whole = draw((*shape[:axis], size * count(), *shape[axis + 1 :]))
+    first = tf.distribute.get_replica_context().replica_id_in_sync_group * size
+    return tf.gather(whole, first + tf.range(size), axis=axis)
+
+
+def mean(tensors: list[tf.Tensor]) -> list[tf.Tensor]:
+    """The tensors' means over the replicas, differentiable."""
+    return tensors if count() == 1 else _reduce(tf.distribute.ReduceOp.MEAN, tensors)
+
+
+def total(tensor: tf.Tensor) -> tf.Tensor:
+    """The tensor's sum over the replicas."""
+    return tensor if count() == 1 else _reduce(tf.distribute.ReduceOp.SUM, tensor)
+
+
+def _reduce(operation, value):
+    return tf.distribute.get_replica_context().all_reduce(operation, value)
+
+
+def run_if(condition: tf.Tensor, update) -> None:
+    """Call `update` where a condition holds that is the same in all replicas.
+
+    A plain `tf.cond` must not contain an optimizer or a reduction once there are several: these need all replicas together,
+    which TensorFlow does not allow inside a replica's own condition.
+    """
+    if count() == 1:
+        _run_if(condition, update)
+    else:
+        tf.distribute.get_replica_context().merge_call(_merged_run_if, (condition, update))
+
+
+def _merged_run_if(strategy, conditions, updates):
+    condition = strategy.experimental_local_results(conditions)[0]
+    _run_if(condition, lambda: strategy.extended.call_for_each_replica(lambda update: update(), (updates,)))
+
+
+def _run_if(condition, update):
+    def run():
+        update()
+        return 0
+
+    tf.cond(condition, run, lambda: 0)
+
+
+def as_logs(values: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """Scalars in the form in which Keras' `fit` takes their mean: over workers it does so along an axis."""
+    over_workers = count() > 1 and count() > len(tf.distribute.get_strategy().extended.worker_devices)
+    return {name: tf.reshape(value, (1,)) if over_workers else value for name, value in values.items()}
