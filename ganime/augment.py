@@ -3,7 +3,7 @@ https://arxiv.org/abs/2006.10738): it keeps a discriminator from learning a smal
 
 import tensorflow as tf
 
-from ganime import replicas
+from ganime import draws
 
 
 def augment(images: tf.Tensor, policy: tuple[str, ...], seed: tf.Tensor) -> tf.Tensor:
@@ -21,29 +21,29 @@ def augment(images: tf.Tensor, policy: tuple[str, ...], seed: tf.Tensor) -> tf.T
         >>> augment(tf.zeros((4, 64, 64, 3)), ("color", "translation"), seed=[0, 1]).shape
         TensorShape([4, 64, 64, 3])
     """
-    for name, part_seed in zip(policy, tf.unstack(tf.random.split(seed, len(policy) or 1)), strict=False):
+    for name, part_seed in zip(policy, draws.split(seed, len(policy) or 1), strict=False):
         images = POLICIES[name](images, part_seed)
     return images
 
 
 def _color(images, seed):
     """Brightness ±0.5, saturation times 0 to 2, contrast times 0.5 to 1.5, drawn for each picture."""
-    draws = replicas.uniform((3, tf.shape(images)[0], 1, 1, 1), seed, 0, 1, images.dtype, axis=1)
-    images += draws[0] - 0.5
+    uniform = draws.uniform((3, tf.shape(images)[0], 1, 1, 1), seed, axis=1)
+    images += uniform[0] - 0.5
     grey = tf.reduce_mean(images, axis=3, keepdims=True)
-    images = grey + (images - grey) * (draws[1] * 2.0)
+    images = grey + (images - grey) * (uniform[1] * 2.0)
     mean = tf.reduce_mean(images, axis=[1, 2, 3], keepdims=True)
-    return mean + (images - mean) * (draws[2] + 0.5)
+    return mean + (images - mean) * (uniform[2] + 0.5)
 
 
 def _translation(images, seed, share=1 / 8):
     """Shift by up to an eighth of the side in each direction; what comes in is 0 (mid grey)."""
     height, width = images.shape[1:3]
     reach = round(height * share), round(width * share)
-    seeds = tf.unstack(tf.random.split(seed, 2))
+    seeds = draws.split(seed, 2)
     images = tf.pad(images, [[0, 0], [reach[0]] * 2, [reach[1]] * 2, [0, 0]])
     for axis, size, limit, axis_seed in zip((1, 2), (height, width), reach, seeds, strict=True):
-        first = replicas.uniform((tf.shape(images)[0], 1), axis_seed, 0, 2 * limit + 1, tf.int32)
+        first = draws.integers((tf.shape(images)[0], 1), axis_seed, 0, 2 * limit + 1)
         rows = images if axis == 1 else tf.transpose(images, (0, 2, 1, 3))
         rows = tf.gather(rows, first + tf.range(size), axis=1, batch_dims=1)
         images = rows if axis == 1 else tf.transpose(rows, (0, 2, 1, 3))
@@ -53,10 +53,10 @@ def _translation(images, seed, share=1 / 8):
 def _cutout(images, seed, share=1 / 2):
     """Set a square of half the side, its centre anywhere in the picture, to 0 (mid grey)."""
     height, width = images.shape[1:3]
-    seeds = tf.unstack(tf.random.split(seed, 2))
+    seeds = draws.split(seed, 2)
 
     def inside(size, axis_seed):
-        centre = replicas.uniform((tf.shape(images)[0], 1), axis_seed, 0, size, tf.int32)
+        centre = draws.integers((tf.shape(images)[0], 1), axis_seed, 0, size)
         return tf.abs(tf.range(size) - centre) < round(size * share / 2)
 
     hole = inside(height, seeds[0])[:, :, None] & inside(width, seeds[1])[:, None, :]

@@ -159,6 +159,7 @@ def main():
     logging.basicConfig(format="%(message)s")
     warnings.filterwarnings("ignore", module="PIL")  # of broken pictures, which are named on the log
     os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever other programs of this user run on
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # errors come as exceptions; the rest is notes
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         cli.main(standalone_mode=False)

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from ganime import losses, replicas
+from ganime import draws, losses, replicas
 from ganime.augment import POLICIES, augment
 from ganime.errors import GanimeError, InputError
 from ganime.networks.batch_norm import training_form
@@ -144,7 +144,7 @@ class GAN(keras.Model):
         real = keras.utils.unpack_x_y_sample_weight(data)[0]
         if real.dtype == tf.uint8:
             real = tf.cast(real, tf.float32) / 127.5 - 1.0
-        seeds = tf.unstack(tf.random.split(tf.stack([tf.constant(self.seed, tf.int64), self.step.value]), 8))
+        seeds = draws.split(tf.stack([tf.constant(self.seed, tf.int64), self.step.value]), 8)
         with tf.GradientTape() as tape:
             fakes = self._generate(real, seeds[0])
         logs = self._update_discriminator(real, fakes, seeds[1:5])
@@ -174,7 +174,7 @@ class GAN(keras.Model):
         return replicas.as_logs(logs)
 
     def _generate(self, real, seed):
-        return self._training_generator(replicas.normal((tf.shape(real)[0], self.latent_size), seed))
+        return self._training_generator(draws.normal((tf.shape(real)[0], self.latent_size), seed))
 
     def _generator_is_free(self, accuracy):
         """Whether the generator moves in this step: a boolean tensor, or None where it always does."""
@@ -190,16 +190,16 @@ class GAN(keras.Model):
         s = self.settings
         real = augment(real, s["augmentations"], seeds[0])
         fakes = augment(fakes, s["augmentations"], seeds[1])
-        draws = replicas.uniform((4, tf.shape(real)[0], 1), seeds[2], axis=1)
+        uniform = draws.uniform((4, tf.shape(real)[0], 1), seeds[2], axis=1)
         logs = {}
 
         def real_loss():
-            labels = losses.real_labels(draws[0], s["label_noise"], s["label_smoothing"])
-            return loss("real", real, losses.flip_labels(labels, draws[1], s["label_flips"])) * s["real_weight"]
+            labels = losses.real_labels(uniform[0], s["label_noise"], s["label_smoothing"])
+            return loss("real", real, losses.flip_labels(labels, uniform[1], s["label_flips"])) * s["real_weight"]
 
         def fake_loss():
-            labels = losses.fake_labels(draws[2], s["label_noise"])
-            return loss("fake", fakes, losses.flip_labels(labels, draws[3], s["label_flips"])) * s["fake_weight"]
+            labels = losses.fake_labels(uniform[2], s["label_noise"])
+            return loss("fake", fakes, losses.flip_labels(labels, uniform[3], s["label_flips"])) * s["fake_weight"]
 
         def loss(kind, images, labels):
             logits = tf.cast(self._training_discriminator(images), tf.float32)
@@ -240,7 +240,7 @@ class GAN(keras.Model):
 
     def _update_generator(self, tape, fakes, seeds):
         """Update from the pictures that the generator made under `tape`."""
-        uniform = replicas.uniform((tf.shape(fakes)[0], 1), seeds[0])
+        uniform = draws.uniform((tf.shape(fakes)[0], 1), seeds[0])
         labels = losses.real_labels(uniform, self.settings["label_noise"])
         with tf.GradientTape() as image_tape:
             image_tape.watch(fakes)
@@ -249,7 +249,7 @@ class GAN(keras.Model):
             objective = self.g_optimizer.scale_loss(loss / replicas.count())
         direction = image_tape.gradient(objective, fakes)
         self.g_optimizer.apply(tape.gradient(fakes, _variables(self.generator), output_gradients=direction))
-        self.last_g_loss.assign(loss)
+        self.last_g_loss.assign(replicas.mean([loss])[0])
 
     def _share_statistics(self):
         """Give all replicas the mean of their moving statistics, so that they hold the same networks."""

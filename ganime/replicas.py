@@ -9,31 +9,18 @@ def count() -> int:
     return tf.distribute.get_strategy().num_replicas_in_sync
 
 
-def uniform(shape, seed, *options, axis: int = 0) -> tf.Tensor:
-    """`tf.random.stateless_uniform` for this replica's part of the global batch.
+def part(make, shape, axis: int = 0) -> tf.Tensor:
+    """This replica's part of what is made for the global batch.
 
     Args:
-        shape: Shape of the result; at `axis` the size of this replica's part.
-        seed: Integers of shape [2], the same in all replicas.
-        *options: minval, maxval and dtype.
+        make: Function from a shape to a tensor, the same in all replicas.
+        shape: Shape of the part.
         axis: The batch axis.
-
-    Returns:
-        What a single replica would draw at these positions of its whole batch.
     """
-    return _part(lambda whole: tf.random.stateless_uniform(whole, seed, *options), shape, axis)
-
-
-def normal(shape, seed) -> tf.Tensor:
-    """`tf.random.stateless_normal` for this replica's part of the global batch, the first axis; as `uniform`."""
-    return _part(lambda whole: tf.random.stateless_normal(whole, seed), shape, 0)
-
-
-def _part(draw, shape, axis):
     if count() == 1:
-        return draw(shape)
+        return make(shape)
     size = shape[axis]
-    whole = draw((*shape[:axis], size * count(), *shape[axis + 1 :]))
+    whole = make((*shape[:axis], size * count(), *shape[axis + 1 :]))
     first = tf.distribute.get_replica_context().replica_id_in_sync_group * size
     return tf.gather(whole, first + tf.range(size), axis=axis)
 

@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: "sigkill" not in item.name)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny():
     """The default recipe, made small: every mechanism it uses, in little time."""
     return get_recipe("default").override(*TINY)

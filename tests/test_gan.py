@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 import ganime
-from ganime import losses
+from ganime import draws, losses
 from ganime.data.drawn import draw_face
 from ganime.errors import InputError
 from ganime.recipes import RECIPES
@@ -31,6 +31,10 @@ def train(gan, images, steps=1):
     return gan.fit(tf.data.Dataset.from_tensors(images).repeat(steps), shuffle=False, verbose=0).history
 
 
+def step_seeds(seed=3, step=0):
+    return draws.split(tf.constant([seed, step], tf.int64), 8)
+
+
 def weights(model):
     return [v.numpy() for v in model.trainable_variables]
 
@@ -47,7 +51,7 @@ def test_a_step_is_what_the_papers_say(images):
     g, d = keras.models.clone_model(gan.generator), keras.models.clone_model(gan.discriminator)
     g.set_weights(gan.generator.get_weights())
     d.set_weights(gan.discriminator.get_weights())
-    fakes = gan._generate(tf.constant(images), tf.random.split(tf.constant([3, 0], tf.int64), 8)[0])
+    fakes = gan._generate(tf.constant(images), step_seeds()[0])
     history = train(gan, images)
 
     def log_sigmoid(x):
@@ -61,7 +65,7 @@ def test_a_step_is_what_the_papers_say(images):
     for variable, gradient in zip(d_variables, tape.gradient(d_loss, d_variables), strict=True):
         variable.assign_sub(0.1 * gradient)
     with tf.GradientTape() as tape:
-        latents = tf.random.stateless_normal((4, 6), tf.random.split(tf.constant([3, 0], tf.int64), 8)[0])
+        latents = draws.normal((4, 6), step_seeds()[0])
         g_loss = -3.0 * tf.reduce_mean(log_sigmoid(d(g(latents, training=True))))
     g_variables = [v.value for v in g.trainable_variables]
     for variable, gradient in zip(g_variables, tape.gradient(g_loss, g_variables), strict=True):
@@ -83,20 +87,20 @@ def cross_entropy(labels, logits):
 def test_labels_are_noisy_for_both_networks(images):
     """The losses of a step, from its logits and from labels drawn as it draws them."""
     gan = make_gan(label_noise=0.4, reuse_fakes=True, d_optimizer=keras.optimizers.SGD(0.0))
-    seeds = tf.random.split(tf.constant([3, 0], tf.int64), 8)
+    seeds = step_seeds()
     fakes = gan._generate(tf.constant(images), seeds[0])
     real_logits, fake_logits = gan.discriminator(images).numpy(), gan.discriminator(fakes).numpy()
-    draws = tf.random.stateless_uniform((4, 4, 1), seeds[3]).numpy()
-    g_draws = tf.random.stateless_uniform((4, 1), seeds[5]).numpy()
+    d_draws = draws.uniform((4, 4, 1), seeds[3], axis=1).numpy()
+    g_draws = draws.uniform((4, 1), seeds[5]).numpy()
     history = train(gan, images)
-    d_loss = cross_entropy(1 - 0.4 * draws[0], real_logits) + cross_entropy(0.4 * draws[2], fake_logits)
+    d_loss = cross_entropy(1 - 0.4 * d_draws[0], real_logits) + cross_entropy(0.4 * d_draws[2], fake_logits)
     assert history["d_loss"][0] == pytest.approx(d_loss, rel=1e-5)
     assert history["g_loss"][0] == pytest.approx(cross_entropy(1 - 0.4 * g_draws, fake_logits), rel=1e-5)
 
 
 def test_all_labels_flipped_are_the_opposite_labels(images):
     gan = make_gan(label_noise=0.0, label_flips=1.0)
-    fakes = gan._generate(tf.constant(images), tf.random.split(tf.constant([3, 0], tf.int64), 8)[0])
+    fakes = gan._generate(tf.constant(images), step_seeds()[0])
     expected = cross_entropy(0, gan.discriminator(images).numpy()) + cross_entropy(1, gan.discriminator(fakes).numpy())
     assert train(gan, images)["d_loss"][0] == pytest.approx(expected, rel=1e-5)
 

@@ -1,6 +1,7 @@
 """DCGAN: stride-2 4x4 convolutions (Radford et al. 2016, https://arxiv.org/abs/1511.06434).
 
 Both builders return functional models of stock Keras layers, so `keras.models.load_model` opens a saved one without ganime.
+Layers follow Keras' global dtype policy, but for the last ones, which compute in float32 always.
 """
 
 import keras
@@ -56,8 +57,8 @@ def build_generator(
         x = layers.Conv2DTranspose(width, kernel, stride, padding, **options)(x)
         x = layers.BatchNormalization(momentum=norm_momentum, epsilon=norm_epsilon)(x)
         x = _activation(slope)(x)
-    x = layers.Conv2DTranspose(3, 4, 2, "same", **_initialized(initializer, bias, fan_in=4**2 * 3))(x)
-    images = layers.Activation("tanh", name="images")(x)
+    x = layers.Conv2DTranspose(3, 4, 2, "same", dtype="float32", **_initialized(initializer, bias, fan_in=4**2 * 3))(x)
+    images = layers.Activation("tanh", dtype="float32", name="images")(x)
     return keras.Model(latents, images, name="generator")
 
 
@@ -119,11 +120,11 @@ def build_discriminator(
     if head_channels:
         x = layers.Conv2D(head_channels, 4, 2, **_initialized(initializer, bias, fan_in=4**2 * x.shape[-1]))(x)
         x = layers.ZeroPadding2D(1)(x)
-        x = layers.Conv2D(1, 4, 2, **_initialized(initializer, bias, fan_in=4**2 * head_channels))(x)
-        logits = layers.Flatten(name="logits")(x)
+        x = layers.Conv2D(1, 4, 2, dtype="float32", **_initialized(initializer, bias, fan_in=4**2 * head_channels))(x)
+        logits = layers.Flatten(dtype="float32", name="logits")(x)
     else:
         x = layers.Flatten()(x)
-        logits = layers.Dense(1, name="logits", **_initialized(initializer, bias, fan_in=x.shape[-1]))(x)
+        logits = layers.Dense(1, dtype="float32", name="logits", **_initialized(initializer, bias, fan_in=x.shape[-1]))(x)
     return keras.Model(images, logits, name="discriminator")
 
 

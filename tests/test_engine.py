@@ -1,0 +1,92 @@
+"""Every way to compute a training gives the same training."""
+
+import keras
+import numpy as np
+import pytest
+
+from ganime.data.drawn import DrawnFaces
+from ganime.engine import Engine
+from ganime.errors import InputError
+from ganime.runs import Run, read_history
+from ganime.training import build_gan, fit
+from tests.test_gan import make_gan, same, train, weights
+
+STEPS = 20
+LOSSES = ("d_loss", "g_loss", "real_score", "fake_score")
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory, tiny):
+    """History and model of a plain training."""
+    return run(tmp_path_factory.mktemp("plain") / "run", tiny)
+
+
+def run(path, recipe, **options):
+    run = Run(path)
+    gan = fit(run, recipe, DrawnFaces(50), STEPS, sample_every=10, save_every=10, engine=Engine(**options))
+    return read_history(run.history_path), gan
+
+
+def test_steps_in_one_execution_are_the_same_steps(plain, tiny, tmp_path):
+    history, gan = run(tmp_path / "run", tiny, steps_per_execution=5)
+    assert history["step"].tolist() == [5, 10, 15, 20] and int(gan.step) == STEPS
+    for name in LOSSES:
+        assert np.array_equal(history[name], plain[0][name][4::5])
+    assert same(weights(gan), weights(plain[1]))
+    assert [path.name for _, path in Run(tmp_path / "run").samples()] == [f"step-{n:06d}.png" for n in (0, 10, 20)]
+
+
+@pytest.mark.parametrize(
+    "options, tolerance", [({"jit_compile": True}, 1e-3), ({"precision": "bfloat16"}, 5e-3), ({"precision": "float16"}, 5e-3)]
+)
+def test_the_losses_are_those_of_float32(plain, tiny, tmp_path, options, tolerance):
+    """Over 20 steps; XLA rounds differently, 16 bits round more."""
+    history, gan = run(tmp_path / "run", tiny, **options)
+    for name in LOSSES:
+        assert np.abs(history[name] - plain[0][name]).max() < tolerance, name
+    assert np.abs(history["d_loss"][0] - plain[0]["d_loss"][0]) < tolerance / 10
+    assert all(variable.dtype == "float32" for variable in gan.averaged_generator.variables)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_only_inner_layers_are_in_16_bits(tiny, precision):
+    before = keras.config.dtype_policy()
+    gan = build_gan(tiny, engine=Engine(precision=precision))
+    assert keras.config.dtype_policy() == before
+    kinds = (keras.layers.Conv2D, keras.layers.Conv2DTranspose, keras.layers.Dense)
+    for network in (gan.generator, gan.discriminator):
+        *inner, last = [layer for layer in network.layers if isinstance(layer, kinds)]
+        assert {layer.compute_dtype for layer in inner} == {precision} and last.compute_dtype == "float32"
+        assert network.output.dtype == "float32"
+        assert {variable.dtype for variable in network.variables} == {"float32"}
+    assert {layer.compute_dtype for layer in gan.averaged_generator.layers} == {"float32"}
+    scaled = isinstance(gan.g_optimizer, keras.optimizers.LossScaleOptimizer)
+    assert scaled == isinstance(gan.d_optimizer, keras.optimizers.LossScaleOptimizer) == (precision == "float16")
+
+
+def test_a_scaled_loss_gives_the_same_update(images):
+    """In float32, where scaling rounds nothing: both losses and the penalty are scaled alike."""
+    settings = {"r1_weight": 1.0, "label_noise": 0.0, "reuse_fakes": True}
+    scaled = {
+        name: keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1), initial_scale=1024.0)
+        for name in ("g_optimizer", "d_optimizer")
+    }
+    one, other = make_gan(**settings), make_gan(**settings, **scaled)
+    for gan in (one, other):
+        train(gan, images)
+    assert all(np.allclose(a, b, rtol=1e-5, atol=1e-7) for a, b in zip(weights(one), weights(other), strict=True))
+
+
+def test_what_does_not_fit_is_refused(tiny, tmp_path):
+    with pytest.raises(InputError, match="precision"):
+        Engine(precision="float64")
+    with pytest.raises(InputError, match="1 or more"):
+        Engine(steps_per_execution=0)
+    with pytest.raises(InputError, match="--sample-every 10 is not a multiple of --steps-per-execution 4"):
+        run(tmp_path / "run", tiny, steps_per_execution=4)
+    assert not (tmp_path / "run").exists()
+    fit(Run(tmp_path / "run"), tiny, DrawnFaces(50), 3)
+    with pytest.raises(InputError, match=r"at step 3, no multiple .* go without it to --steps 5"):
+        run(tmp_path / "run", tiny, steps_per_execution=5)
+    with pytest.raises(InputError, match="precision"):
+        run(tmp_path / "run", tiny, precision="bfloat16")
