@@ -111,8 +111,10 @@ def generate(run_name, model, seeds, truncation, output):
 
     generator = load_generator(model)
     if single:
-        for seed in chosen:
-            pictures.save_picture(output / f"face-{seed:06d}.png", sample(generator, [seed], truncation)[0])
+        for start in range(0, len(chosen), 64):
+            part = chosen[start : start + 64]
+            for seed, face in zip(part, sample(generator, part, truncation), strict=True):
+                pictures.save_picture(output / f"face-{seed:06d}.png", face)
     else:
         pictures.save_picture(output, pictures.make_grid(sample(generator, chosen, truncation)))
     click.echo(f"{output}: {len(chosen):,} faces of {model}")

@@ -6,7 +6,7 @@ import tensorflow as tf
 from ganime import draws, losses, replicas
 from ganime.augment import POLICIES, augment
 from ganime.errors import GanimeError, InputError
-from ganime.networks.batch_norm import training_form
+from ganime.networks.forms import sampling_form, training_form
 
 if keras.backend.backend() != "tensorflow":
     raise GanimeError(f"ganime trains with TensorFlow: set KERAS_BACKEND=tensorflow, not {keras.backend.backend()}")
@@ -43,11 +43,10 @@ class GAN(keras.Model):
         self.generator = generator
         self.discriminator = discriminator
         # Behind functions, since they are the same layers, which Keras is to find once.
-        training_forms = [training_form(network, sync_batch_norm) for network in (generator, discriminator)]
-        self._training_generator = lambda latents: training_forms[0](latents, training=True)
-        self._training_discriminator = lambda images: training_forms[1](images, training=True)
-        self.averaged_generator = keras.models.clone_model(generator, clone_function=_clone_in_float32)
-        self.averaged_generator.set_weights(generator.get_weights())
+        g_form, d_form = (training_form(network, sync_batch_norm) for network in (generator, discriminator))
+        self._training_generator = lambda latents: g_form(latents, training=True)
+        self._training_discriminator = lambda images: d_form(images, training=True)
+        self.averaged_generator = sampling_form(generator)
         self.latent_size = generator.input_shape[-1]
         self.ema_half_life = ema_half_life
         self.seed = seed
@@ -150,14 +149,13 @@ class GAN(keras.Model):
         logs = self._update_discriminator(real, fakes, seeds[1:5])
 
         free = self._generator_is_free(logs["d_accuracy"])
-        reuse = self.settings["reuse_fakes"]
         # A tape cannot be taken into a condition that several replicas share: there the same pictures are made again.
-        make_again = not reuse or (free is not None and replicas.count() > 1)
+        make_again = not self.settings["reuse_fakes"] or (free is not None and replicas.count() > 1)
 
         def update_generator():
             if make_again:
                 with tf.GradientTape() as new_tape:
-                    new_fakes = self._generate(real, seeds[0] if reuse else seeds[7])
+                    new_fakes = self._generate(real, seeds[0] if self.settings["reuse_fakes"] else seeds[7])
                 self._update_generator(new_tape, new_fakes, seeds[5:7])
             else:
                 self._update_generator(tape, fakes, seeds[5:7])
@@ -253,11 +251,10 @@ class GAN(keras.Model):
 
     def _share_statistics(self):
         """Give all replicas the mean of their moving statistics, so that they hold the same networks."""
-        if replicas.count() > 1:
-            statistics = [v for network in (self.generator, self.discriminator) for v in network.non_trainable_variables]
-            if statistics:
-                for variable, shared in zip(statistics, replicas.mean([v.value.read_value() for v in statistics]), strict=True):
-                    variable.assign(shared)
+        statistics = [v for network in (self.generator, self.discriminator) for v in network.non_trainable_variables]
+        if replicas.count() > 1 and statistics:
+            for variable, shared in zip(statistics, replicas.mean([v.value.read_value() for v in statistics]), strict=True):
+                variable.assign(shared)
 
     def _update_average(self, batch):
         if self.ema_half_life:
@@ -296,11 +293,6 @@ class GAN(keras.Model):
 
 def _optimizer(value):
     return keras.optimizers.Adam(2e-4, beta_1=0.5) if value == "default" else keras.optimizers.get(value)
-
-
-def _clone_in_float32(layer):
-    config = layer.get_config()
-    return layer.__class__.from_config(config if layer.dtype_policy.name == "float32" else {**config, "dtype": "float32"})
 
 
 def _variables(network):

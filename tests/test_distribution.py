@@ -68,6 +68,7 @@ def test_two_workers_hold_the_generator_together(tiny, tmp_path):
     assert_workers_follow(2, tiny, tmp_path, *HELD)
 
 
+@pytest.mark.slow
 def test_two_devices_follow_one(tiny, tmp_path):
     """50 steps on two logical CPU devices of one process."""
     mirrored = start("mirrored", tmp_path / "run", 50, 8, *HELD)

@@ -3,7 +3,7 @@ import numpy as np
 import tensorflow as tf
 
 from ganime.networks import build_generator
-from ganime.networks.batch_norm import training_form
+from ganime.networks.forms import training_form
 from tests.test_gan import same, weights
 
 

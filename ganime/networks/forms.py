@@ -1,4 +1,4 @@
-"""Batch normalization for training: what Keras computes, faster, and over all replicas where that is asked for."""
+"""Two forms of a network: one to train it with, one to keep."""
 
 import keras
 import tensorflow as tf
@@ -27,6 +27,19 @@ def training_form(network: keras.Model, synchronized: bool = False) -> keras.Mod
     if not isinstance(network, keras.Function | keras.Sequential):
         return network
     return keras.models.clone_model(network, clone_function=convert)
+
+
+def sampling_form(network: keras.Model) -> keras.Model:
+    """A copy of the network, with weights of its own and the same values, that computes in float32."""
+
+    def copy(layer):
+        config = layer.get_config()
+        return layer.__class__.from_config(config if layer.compute_dtype == "float32" else {**config, "dtype": "float32"})
+
+    functional = isinstance(network, keras.Function | keras.Sequential)
+    form = keras.models.clone_model(network, clone_function=copy if functional else None)
+    form.set_weights(network.get_weights())
+    return form
 
 
 class _TrainingNorm(keras.layers.Layer):
