@@ -38,8 +38,8 @@ class SampleGrid(keras.callbacks.Callback):
             self.save(0)
 
     def on_train_batch_end(self, batch, logs=None):
-        if (step := _step(self.model)) % self.every == 0:
-            self.save(step)
+        if _is_due(self.model, self.every):
+            self.save(_step(self.model))
 
     def on_train_end(self, logs=None):
         if (step := _step(self.model)) % self.every and not self.model.stop_training:
@@ -52,7 +52,8 @@ class SampleGrid(keras.callbacks.Callback):
 
 
 class History(keras.callbacks.Callback):
-    """Append a row for every step to a CSV file: step, seconds of training, images per second, and the step's logs.
+    """Append a row for every step to a CSV file: step, seconds of training, images per second, and the step's logs. Where an
+    execution is of several steps, a row for each, with the logs of its last step.
 
     When training goes on from a saved state, rows after its step are dropped first, so that no step is there twice. What a step
     does not log is not a number in its row; what a later step logs for the first time becomes a new column.
@@ -77,14 +78,15 @@ class History(keras.callbacks.Callback):
             self.path.unlink(missing_ok=True)
         self.names = list(before) if kept.any() else []
         self.seconds = float(before["seconds"][kept][-1]) if kept.any() else 0.0
-        self.last_time = time.monotonic()
+        self.last_step, self.last_time = _step(self.model), time.monotonic()
 
     def on_train_batch_end(self, batch, logs=None):
-        now = time.monotonic()
-        duration, self.last_time = now - self.last_time, now
+        step, now = _step(self.model), time.monotonic()
+        duration = now - self.last_time
         self.seconds += duration
-        rate = self.batch_size / max(duration, 1e-9)
-        values = {"step": str(_step(self.model)), "seconds": f"{self.seconds:.3f}", "images_per_second": f"{rate:.2f}"}
+        rate = self.batch_size * (step - self.last_step) / max(duration, 1e-9)
+        self.last_step, self.last_time = step, now
+        values = {"step": str(step), "seconds": f"{self.seconds:.3f}", "images_per_second": f"{rate:.2f}"}
         values |= {name: repr(float(value)) for name, value in sorted(logs.items())}
         if new := [name for name in values if name not in self.names]:
             self._add_columns(new)
@@ -134,7 +136,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.saved_step = _step(self.model) if self.state_path.exists() else None
 
     def on_train_batch_end(self, batch, logs=None):
-        if _step(self.model) % self.every == 0:
+        if _is_due(self.model, self.every):
             self.save()
 
     def on_train_end(self, logs=None):
@@ -164,7 +166,7 @@ class Plots(keras.callbacks.Callback):
         self.history_path, self.folder, self.every = Path(history_path), Path(folder), every
 
     def on_train_batch_end(self, batch, logs=None):
-        if _step(self.model) % self.every == 0:
+        if _is_due(self.model, self.every):
             self.save()
 
     def on_train_end(self, logs=None):
@@ -254,9 +256,9 @@ class StopOnSignal(keras.callbacks.Callback):
 class TensorBoard(keras.callbacks.TensorBoard):
     """Keras' own, with the run's steps: Keras' counts from 0 again when a training is continued."""
 
-    def on_train_begin(self, logs=None):
-        super().on_train_begin(logs)
-        self._global_train_batch = _step(self.model)
+    def on_train_batch_begin(self, batch, logs=None):
+        self._global_train_batch = _step(self.model) + self.model.steps_per_execution - 1  # Keras adds 1
+        super().on_train_batch_begin(batch, logs)
 
 
 def check_room(folder, variables, what):
@@ -278,3 +280,9 @@ def check_room(folder, variables, what):
 
 def _step(model):
     return int(model.step.numpy())
+
+
+def _is_due(model, every):
+    """Whether a multiple of `every` is among the steps of the execution that has just ended."""
+    step = _step(model)
+    return step // every > (step - model.steps_per_execution) // every

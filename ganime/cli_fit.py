@@ -39,10 +39,8 @@ from ganime.errors import GanimeError, InputError
     type=click.Choice(["float32", "bfloat16", "float16"]),
     help="Of the networks' inner layers.",
 )
-@click.option("--jit", is_flag=True, help="Compile the training step with XLA.")
-@click.option(
-    "--steps-per-execution", default=1, show_default=True, type=click.IntRange(1), help="Steps between returns to Python."
-)
+@click.option("--jit", is_flag=True, help="Compile the training step with XLA (one device).")
+@click.option("--steps-per-execution", default=1, show_default=True, type=click.IntRange(1), help="Steps at a stretch.")
 @click.option("--distribute", type=click.Choice(["mirrored", "multiworker"]), help="Share each batch among devices or hosts.")
 @click.option("--sync-batch-norm", is_flag=True, help="With --distribute: batch normalization over the whole batch.")
 def fit(
@@ -98,8 +96,7 @@ def fit(
         from ganime.distribution import is_chief
         from ganime.progress import TerminalProgress
 
-    engine = _make_engine(**engine_options)
-    engine.check_intervals(0, evaluate_every=evaluate_every or 0)
+    engine = _make_engine(evaluate_every or 0, **engine_options)
     chief = is_chief(engine.strategy)
     if data is None and chief:
         click.echo("No --data given: training on faces that ganime draws itself.")
@@ -111,7 +108,9 @@ def fit(
         extra.append(evaluation)
         scores = {"scores": f"each {evaluate_every:,} steps, on {len(evaluation.pictures):,} other pictures"}
     if tensorboard:  # after the evaluation, to see what it adds to the logs
-        extra.append(TensorBoard(run.path / "tensorboard", update_freq=math.gcd(100, evaluate_every or 0)))
+        length = engine.steps_per_execution
+        every = math.gcd(length * max(1, 100 // length), evaluate_every or 0)
+        extra.append(TensorBoard(run.path / "tensorboard", update_freq=every))
     title = {
         "recipe": " ".join([recipe_name, *overrides]),
         "data": str(pictures),
@@ -138,22 +137,27 @@ def fit(
     click.echo(f"Done. Look at {run.gif_path} and {run.samples_path}; {run.generator_path} is ready to use.")
 
 
-def _make_engine(distribute, jit, **options):
+def _make_engine(evaluate_every, distribute, jit, **options):
     """The engine, all workers present."""
-    from ganime.distribution import make_strategy
+    from ganime.distribution import find_workers, make_strategy
     from ganime.engine import Engine
 
-    if options["sync_batch_norm"] and not distribute:
-        raise InputError("--sync-batch-norm is for --distribute")
-    if distribute == "multiworker":
-        click.echo("Waiting until all workers are there.")
-    # TensorFlow waits for the others where Python handles no signal.
-    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGTERM)}
-    with quiet_start():
-        strategy = make_strategy(distribute) if distribute else None
-    for number, handler in before.items():
-        signal.signal(number, handler)
-    return Engine(strategy=strategy, jit_compile=jit, **options)
+    if not distribute:
+        engine = Engine(jit_compile=jit, **options)
+    else:
+        if distribute == "multiworker":
+            find_workers()
+            click.echo("Waiting until all workers are there.")
+        # TensorFlow waits for the others where Python handles no signal.
+        before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            with quiet_start():
+                engine = Engine(jit_compile=jit, strategy=make_strategy(distribute), **options)
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+    engine.check_intervals(0, evaluate_every=evaluate_every)
+    return engine
 
 
 def _describe_engine(engine):

@@ -20,6 +20,7 @@ def make_strategy(kind: str) -> tf.distribute.Strategy:
 
     Raises:
         InputError: If there are not two devices, or neither TF_CONFIG nor Slurm says who the workers are.
+        GanimeError: If the workers cannot be joined.
     """
     if kind == "mirrored":
         devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
@@ -28,22 +29,34 @@ def make_strategy(kind: str) -> tf.distribute.Strategy:
         return tf.distribute.MirroredStrategy([device.name for device in devices])
     if kind != "multiworker":
         raise InputError(f"distribute {kind!r} is not one of {', '.join(KINDS)}")
+    find_workers()
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    except (tf.errors.OpError, RuntimeError) as error:
+        raise GanimeError(f"the workers of TF_CONFIG cannot be joined: {str(error).splitlines()[0]}") from error
+
+
+def find_workers() -> None:
+    """See that TF_CONFIG says who the workers are; set it from Slurm's variables where it is not there.
+
+    Raises:
+        InputError: If neither says.
+    """
     if "TF_CONFIG" not in os.environ and "SLURM_PROCID" in os.environ:
         os.environ["TF_CONFIG"] = _config_of_slurm()
     _check_config(os.environ.get("TF_CONFIG"))
-    return tf.distribute.MultiWorkerMirroredStrategy()
 
 
 def _config_of_slurm():
-    """TF_CONFIG as Slurm's environment has it. The resolver's own assignment of GPUs, which fails where there are none, is left
-    out: Slurm binds GPUs to tasks itself."""
+    """TF_CONFIG as Slurm's environment has it. Assigning GPUs is left to Slurm, which binds them to tasks itself."""
     try:
-        tasks = max(int(count.partition("(")[0]) for count in os.environ["SLURM_STEP_TASKS_PER_NODE"].split(","))
-        resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(gpus_per_node=tasks, gpus_per_task=1, auto_set_gpu=False)
-        cluster = resolver.cluster_spec().as_dict()
+        resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(gpus_per_node=0, gpus_per_task=0, auto_set_gpu=False)
+        # In Slurm's order, by which it numbers the tasks; cluster_spec() has hosts by name, n10 before n9.
+        hosts, task = resolver._task_configuration, int(os.environ["SLURM_PROCID"])
     except (KeyError, ValueError, RuntimeError) as error:
         raise InputError(f"Slurm's variables do not tell the workers ({error}); start with srun, or set TF_CONFIG") from error
-    return json.dumps({"cluster": cluster, "task": {"type": resolver.task_type, "index": resolver.task_id}})
+    workers = [f"{host}:{8888 + i}" for host, tasks in hosts.items() for i in range(tasks)]
+    return json.dumps({"cluster": {"worker": workers}, "task": {"type": "worker", "index": task}})
 
 
 def _check_config(text):
@@ -57,7 +70,7 @@ def _check_config(text):
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise InputError(f"TF_CONFIG {text!r} is not of the form {example}") from error
     if set(config["cluster"]) != {"worker"} or task["type"] != "worker" or len(workers) < 2:
-        raise InputError("TF_CONFIG must have two tasks or more, all of the type worker")
+        raise InputError("there must be two workers or more, all of the type worker")
 
 
 def is_chief(strategy: tf.distribute.Strategy | None) -> bool:
@@ -93,7 +106,7 @@ def check_agreement(strategy: tf.distribute.Strategy, description: dict, step: i
     digest = hashlib.sha256(json.dumps(description, sort_keys=True).encode()).digest()
     mine = tf.constant([[int.from_bytes(digest[:6], "big"), step]], tf.int64)
     everyone = strategy.gather(strategy.run(tf.function(lambda: tf.identity(mine))), axis=0).numpy()
-    for worker, (what, first) in enumerate(everyone.tolist()):
+    for worker, (what, first) in enumerate(everyone[:: len(strategy.extended.worker_devices)].tolist()):
         if what != everyone[0, 0]:
             raise GanimeError(
                 f"worker {worker} was started with another recipe, seed, set of pictures or version than worker 0"

@@ -1,17 +1,31 @@
 """How a training is computed, as data: on which devices, in which precision."""
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+import keras
 import tensorflow as tf
 
 from ganime.errors import InputError
 
-POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
+DTYPE_POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
+
+
+@contextmanager
+def dtype_policy(precision: str):
+    """Keras' layers made in this `with` statement compute in that precision, whatever the global policy is."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(DTYPE_POLICIES[precision])
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Engine:
-    """How a training is computed. Another engine gives the same training but for rounding.
+    """How a training is computed. Another engine gives the same training, but for rounding and, on several devices, for batch
+    normalization that is not synchronized.
 
     Args:
         precision: `"float32"`; `"bfloat16"` or `"float16"` compute the networks' inner layers in 16 bits, for hardware that is
@@ -22,7 +36,7 @@ class Engine:
         sync_batch_norm: Whether batch normalization is over the global batch, where there are several devices.
 
     Raises:
-        InputError: If a value is none of these, or XLA is to compile for several devices.
+        InputError: If a value is none of these, XLA or float16 is for several devices, or synchronizing for one.
     """
 
     precision: str = "float32"
@@ -32,12 +46,16 @@ class Engine:
     sync_batch_norm: bool = False
 
     def __post_init__(self):
-        if self.precision not in POLICIES:
-            raise InputError(f"precision {self.precision!r} is not one of {', '.join(POLICIES)}")
+        if self.precision not in DTYPE_POLICIES:
+            raise InputError(f"precision {self.precision!r} is not one of {', '.join(DTYPE_POLICIES)}")
         if self.steps_per_execution < 1:
             raise InputError(f"steps_per_execution {self.steps_per_execution} is not 1 or more")
-        if self.jit_compile and self.strategy:
+        if self.strategy and self.jit_compile:
             raise InputError("--jit is for one device; leave it out with --distribute")
+        if self.strategy and self.precision == "float16":  # Keras scales each replica's loss by what that one sees
+            raise InputError("--precision float16 is for one device; take bfloat16 with --distribute")
+        if self.sync_batch_norm and not self.strategy:
+            raise InputError("--sync-batch-norm is for several devices, with --distribute")
 
     def check_intervals(self, first: int, **intervals: int) -> None:
         """See that no interval ends within an execution.

@@ -42,7 +42,7 @@ class GAN(keras.Model):
         super().__init__(**kwargs)
         self.generator = generator
         self.discriminator = discriminator
-        # Behind functions, since they are the same layers, which Keras is to find once.
+        # In functions, so that Keras does not find, and save, the same layers twice.
         g_form, d_form = (training_form(network, sync_batch_norm) for network in (generator, discriminator))
         self._training_generator = lambda latents: g_form(latents, training=True)
         self._training_discriminator = lambda images: d_form(images, training=True)
@@ -150,7 +150,7 @@ class GAN(keras.Model):
 
         free = self._generator_is_free(logs["d_accuracy"])
         # A tape cannot be taken into a condition that several replicas share: there the same pictures are made again.
-        make_again = not self.settings["reuse_fakes"] or (free is not None and replicas.count() > 1)
+        make_again = not self.settings["reuse_fakes"] or (free is not None and tf.distribute.has_strategy())
 
         def update_generator():
             if make_again:
@@ -251,7 +251,7 @@ class GAN(keras.Model):
 
     def _share_statistics(self):
         """Give all replicas the mean of their moving statistics, so that they hold the same networks."""
-        statistics = [v for network in (self.generator, self.discriminator) for v in network.non_trainable_variables]
+        statistics = [v for network in (self.generator, self.discriminator) for v in network.non_trainable_weights]
         if replicas.count() > 1 and statistics:
             for variable, shared in zip(statistics, replicas.mean([v.value.read_value() for v in statistics]), strict=True):
                 variable.assign(shared)

@@ -50,19 +50,21 @@ class TerminalProgress(keras.callbacks.Callback):
         for name, value in lines.items():
             self.console.print(f"{name:>10}  {value}", markup=False, soft_wrap=True)
         self.task = self.bar.add_task("starting", total=self.steps, completed=self.first)
+        self.untimed, self.told = 0, False
         self.started = self.printed = time.monotonic()
         self.bar.start()
 
     def on_train_batch_end(self, batch, logs=None):
         step = int(self.model.step.numpy())
         now, done = time.monotonic(), step - self.first
-        if done <= WARM_UP:
-            self.started = now
+        if self.untimed < WARM_UP:
+            self.started, self.untimed = now, done
             return
-        seconds = (now - self.started) / (done - WARM_UP)
+        seconds = (now - self.started) / (done - self.untimed)
         left = (self.steps - step) * seconds
-        if done == ESTIMATE:
-            self.console.print(f"{self.steps - self.first:,} steps will take about {_duration(left + ESTIMATE * seconds)}")
+        if done >= ESTIMATE and not self.told:
+            self.told = True
+            self.console.print(f"{self.steps - self.first:,} steps will take about {_duration(left + done * seconds)}")
         losses = "  ".join(f"{name} {float(logs[name]):.3f}" for name in ("d_loss", "g_loss"))
         text = f"{losses}  {self.batch_size / seconds:.1f} images/s  {_duration(left)} left"
         self.bar.update(self.task, completed=step, description=text)

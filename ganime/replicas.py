@@ -45,7 +45,7 @@ def run_if(condition: tf.Tensor, update) -> None:
     A plain `tf.cond` must not contain an optimizer or a reduction once there are several: these need all replicas together,
     which TensorFlow does not allow inside a replica's own condition.
     """
-    if count() == 1:
+    if not tf.distribute.has_strategy():
         _run_if(condition, update)
     else:
         tf.distribute.get_replica_context().merge_call(_merged_run_if, (condition, update))

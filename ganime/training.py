@@ -10,7 +10,7 @@ import tensorflow as tf
 from ganime import callbacks as cb
 from ganime.data.pipeline import make_dataset
 from ganime.distribution import check_agreement, is_chief, is_multiworker, shares
-from ganime.engine import POLICIES, Engine
+from ganime.engine import Engine, dtype_policy
 from ganime.errors import GanimeError, InputError
 from ganime.gan import GAN
 from ganime.networks import build_discriminator, build_generator
@@ -21,8 +21,7 @@ from ganime.runs import Run, library_versions
 def build_gan(recipe: Recipe, seed: int = 0, engine: Engine | None = None) -> GAN:
     """A compiled GAN after a recipe; the same recipe and seed give the same first weights.
 
-    Sets the global seeds of Python, NumPy and TensorFlow, from which Keras draws first weights. To train it with an engine's
-    strategy, call `fit` within the strategy's scope.
+    Sets the global seeds of Python, NumPy and TensorFlow, from which Keras draws first weights.
 
     Example:
         >>> build_gan(Recipe(generator_widths=(8,), discriminator_widths=(8,))).generator.output_shape
@@ -31,7 +30,7 @@ def build_gan(recipe: Recipe, seed: int = 0, engine: Engine | None = None) -> GA
     engine = engine or Engine()
     keras.utils.set_random_seed(seed)
     with engine.strategy.scope() if engine.strategy else nullcontext():
-        with _dtype_policy(POLICIES[engine.precision]):
+        with dtype_policy(engine.precision):
             networks = _build_networks(recipe)
         gan = GAN(*networks, ema_half_life=recipe.ema_half_life, seed=seed, sync_batch_norm=engine.sync_batch_norm)
         optimizers = {}
@@ -45,16 +44,6 @@ def build_gan(recipe: Recipe, seed: int = 0, engine: Engine | None = None) -> GA
             steps_per_execution=engine.steps_per_execution,
         )
     return gan
-
-
-@contextmanager
-def _dtype_policy(name):
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 def _build_networks(recipe):
@@ -112,8 +101,15 @@ def fit(
         >>> fit(Run("try"), get_recipe("default"), DrawnFaces(), steps=100)  # doctest: +SKIP
     """
     engine = engine or Engine()
+    if tf.distribute.has_strategy():
+        raise InputError("give the strategy to Engine, and call fit outside of its scope")
     engine.check_intervals(0, steps=steps, sample_every=sample_every, save_every=save_every)
     _check_parts(recipe, engine)
+    with _in_words(engine.strategy):
+        return _fit(run, recipe, pictures, steps, seed, sample_every, save_every, callbacks, engine)
+
+
+def _fit(run, recipe, pictures, steps, seed, sample_every, save_every, callbacks, engine):
     gan = build_gan(recipe, seed, engine)
     pictures.load_batch([0], recipe.image_size)  # fails before anything is written
     chief = is_chief(engine.strategy)
@@ -124,9 +120,10 @@ def fit(
         if run.state_path.exists():
             _load(gan, run)
         first = int(gan.step.numpy())
-        engine.check_intervals(first)
         if is_multiworker(engine.strategy):
-            check_agreement(engine.strategy, {**description, "data": pictures.fingerprint}, first)
+            about = {"steps": steps, "execution": engine.steps_per_execution, "sync": engine.sync_batch_norm}
+            check_agreement(engine.strategy, {**description, "data": pictures.fingerprint, **about}, first)
+        engine.check_intervals(first)
         history = cb.History(run.history_path, recipe.batch_size)
         checkpoint = cb.Checkpoint(run.state_path, run.generator_path, save_every)
         grid = cb.SampleGrid(run.samples_path, sample_every)
@@ -141,18 +138,25 @@ def fit(
             return gan
         # The signals last, so that a first Ctrl-C does not end the others' saving.
         writers = (*callbacks, history, grid, checkpoint, plots, gif) if chief else ()
+        dataset = _make_dataset(recipe, pictures, first, steps, seed, engine.strategy)
+        known = {"steps_per_epoch": steps - first} if engine.strategy else {}  # Keras cannot tell the length then
         try:
-            dataset = _make_dataset(recipe, pictures, first, steps, seed, engine.strategy)
-            known = {"steps_per_epoch": steps - first} if engine.strategy else {}  # Keras cannot tell the length then
             gan.fit(dataset, **known, shuffle=False, verbose=0, callbacks=[cb.StopOnNonFinite(), *writers, stop])
-        except tf.errors.OpError as error:
-            raise _translate(error, engine.strategy) from error
         finally:
             history.close()
             stop.close()
         if stop.received:
             raise KeyboardInterrupt(f"Saved at step {checkpoint.saved_step:,}." if chief else "Stopped.")
         return gan
+
+
+@contextmanager
+def _in_words(strategy):
+    """Turn TensorFlow's errors into ours, where they mean something to a user."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        raise _translate(error, strategy) from error
 
 
 def _check_parts(recipe, engine):
@@ -190,7 +194,7 @@ def _load(gan, run):
         raise GanimeError(f"{run.state_path} cannot be loaded ({error}); delete it to begin the run again") from error
 
 
-def _translate(error, strategy=None):
+def _translate(error, strategy):
     """What an error inside TensorFlow means to a user; the error itself where that is not known."""
     if isinstance(error, tf.errors.ResourceExhaustedError):
         return GanimeError("out of memory; try a smaller --set batch_size")

@@ -79,13 +79,47 @@ def test_two_devices_follow_one(tiny, tmp_path):
 
 
 @pytest.mark.slow
+def test_workers_take_several_steps_at_a_stretch(tiny, tmp_path):
+    finish(start_workers(2, tmp_path / "run", 20, 16, STEPS_PER_EXECUTION="5"))
+    alone = train_alone(tmp_path / "alone", tiny, 20, 16)
+    history = read_history(Run(tmp_path / "run").history_path)
+    assert history["step"].tolist() == [5, 10, 15, 20]
+    assert np.allclose(history["d_loss"], alone["d_loss"][4::5], rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.slow
+def test_a_signal_to_one_worker_ends_all(tmp_path):
+    run = Run(tmp_path / "run")
+    workers = start_workers(2, run.path, 100_000, 16)
+    wait_for_a_state(run, workers)
+    workers[1].send_signal(signal.SIGTERM)
+    said = [worker.communicate(timeout=60)[1].splitlines()[-1] for worker in workers]
+    last = int(read_history(run.history_path)["step"][-1])
+    assert said == [f"Error: Saved at step {last:,}.", "Error: Stopped."]
+
+
+@pytest.mark.slow
+def test_a_chief_that_cannot_begin_ends_the_others_in_one_line(tiny, tmp_path):
+    train_alone(tmp_path / "run", tiny, 1, 8)
+    chief, other = start_workers(2, tmp_path / "run", 10, 16)
+    assert chief.communicate(timeout=100)[1].splitlines()[-1].startswith("Error: run")
+    assert "batch_size" in tmp_path.joinpath("run", "config.json").read_text()
+    assert other.communicate(timeout=100)[1].splitlines()[-1].startswith("Error: another worker was lost")
+    assert (chief.returncode, other.returncode) == (1, 1)
+
+
+def wait_for_a_state(run, workers):
+    while not run.state_path.exists():
+        time.sleep(0.1)
+        assert all(worker.poll() is None for worker in workers)
+
+
+@pytest.mark.slow
 def test_a_killed_worker_ends_the_others_and_another_number_continues(tiny, tmp_path):
     """Within a minute, in one line; what comes out in the end is what one process would have made."""
     run = Run(tmp_path / "run")
     workers = start_workers(3, run.path, 2000, 24)
-    while not run.state_path.exists():
-        time.sleep(0.1)
-        assert all(worker.poll() is None for worker in workers)
+    wait_for_a_state(run, workers)
     workers[1].send_signal(signal.SIGKILL)
     killed = time.monotonic()
     for worker in (workers[0], workers[2]):
@@ -135,10 +169,10 @@ def config(workers, index):
 def test_slurm_tells_the_workers(monkeypatch):
     from ganime.distribution import _config_of_slurm
 
-    variables = {"PROCID": "3", "STEP_NUM_TASKS": "4", "STEP_NODELIST": "n[07-08]", "STEP_TASKS_PER_NODE": "2(x2)"}
+    variables = {"PROCID": "3", "STEP_NUM_TASKS": "4", "STEP_NODELIST": "n[9-10]", "STEP_TASKS_PER_NODE": "2(x2)"}
     for name, value in variables.items():
         monkeypatch.setenv(f"SLURM_{name}", value)
-    assert json.loads(_config_of_slurm()) == config(["n07:8888", "n07:8889", "n08:8888", "n08:8889"], 3)
+    assert json.loads(_config_of_slurm()) == config(["n9:8888", "n9:8889", "n10:8888", "n10:8889"], 3)
     monkeypatch.delenv("SLURM_STEP_NODELIST")
     with pytest.raises(InputError, match="STEP_NODELIST"):
         _config_of_slurm()

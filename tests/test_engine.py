@@ -3,10 +3,13 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from ganime import callbacks as cb
 from ganime.data.drawn import DrawnFaces
 from ganime.engine import Engine
 from ganime.errors import InputError
+from ganime.progress import TerminalProgress
 from ganime.runs import Run, read_history
 from ganime.training import build_gan, fit
 from tests.test_gan import make_gan, same, train, weights
@@ -32,6 +35,20 @@ def test_every_engine_gives_the_same_training(tiny, tmp_path):
     assert [path.name for _, path in Run(tmp_path / "run").samples()] == [f"step-{n:06d}.png" for n in (0, 10, 20)]
     for precision in ("bfloat16", "float16"):
         assert_close(run(tmp_path / precision, tiny, precision=precision)[0], plain[0], 5e-3)
+
+
+def test_callbacks_count_steps_not_executions(tiny, tmp_path, capsys):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run = Run(tmp_path / "run")
+    callbacks = (cb.TensorBoard(tmp_path / "logs", update_freq=10), TerminalProgress({}, 50, tiny.batch_size))
+    fit(run, tiny, DrawnFaces(50), 50, save_every=20, callbacks=callbacks, engine=Engine(steps_per_execution=10))
+    events = EventAccumulator(str(tmp_path / "logs" / "train")).Reload()
+    assert [event.step for event in events.Tensors("batch_d_loss")] == [10, 20, 30, 40, 50]
+    history = read_history(run.history_path)
+    durations = np.diff(history["seconds"])
+    assert np.allclose(history["images_per_second"][1:] * durations, 10 * tiny.batch_size, rtol=0.02, atol=0.5)
+    assert capsys.readouterr().out.count("50 steps will take about") == 1
 
 
 @pytest.mark.slow
@@ -80,6 +97,14 @@ def test_what_does_not_fit_is_refused(tiny, tmp_path):
         Engine(precision="float64")
     with pytest.raises(InputError, match="1 or more"):
         Engine(steps_per_execution=0)
+    with pytest.raises(InputError, match="several devices"):
+        Engine(sync_batch_norm=True)
+    with pytest.raises(InputError, match="float16 is for one device"):
+        Engine(precision="float16", strategy=tf.distribute.get_strategy())
+    with pytest.raises(InputError, match="jit is for one device"):
+        Engine(jit_compile=True, strategy=tf.distribute.get_strategy())
+    with tf.distribute.OneDeviceStrategy("cpu").scope(), pytest.raises(InputError, match="give the strategy to Engine"):
+        run(tmp_path / "run", tiny)
     with pytest.raises(InputError, match="--sample-every 10 is not a multiple of --steps-per-execution 4"):
         run(tmp_path / "run", tiny, steps_per_execution=4)
     assert not (tmp_path / "run").exists()

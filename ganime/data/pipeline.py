@@ -12,7 +12,7 @@ def make_dataset(
     image_size: int,
     batch_size: int,
     first_step: int = 0,
-    last_step: int = 2**50,
+    last_step: int | None = None,
     seed: int = 0,
     flips: bool = False,
     shares: tuple[int, int, int] = (0, 1, 1),
@@ -27,7 +27,7 @@ def make_dataset(
             uint8 [count, size, size, 3].
         image_size: Side of the pictures in pixels.
         batch_size: Pictures in a batch.
-        first_step, last_step: Which steps' batches.
+        first_step, last_step: Which steps' batches; None for no end.
         seed: Seed of the order and of the flips.
         flips: Whether to mirror a random half of the pictures, left to right.
         shares: (first, here, in all): every batch is parted into so many equal shares in all, a divisor of `batch_size`, and
@@ -66,8 +66,10 @@ def make_dataset(
             pixels[mirrored] = pixels[mirrored, :, ::-1]
         return batch
 
-    numbers = tf.data.Dataset.range(first_step * shares_here, last_step * shares_here)
-    return numbers.map(draw, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(2)
+    numbers = tf.data.Dataset.counter(first_step * shares_here)
+    if last_step is not None:
+        numbers = numbers.take((last_step - first_step) * shares_here)
+    return numbers.map(draw, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(2 * shares_here)
 
 
 class _Loaders:

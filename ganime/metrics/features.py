@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from ganime.engine import dtype_policy
 from ganime.errors import InputError
 from ganime.metrics import networks
 from ganime.metrics.networks import network_names
@@ -68,12 +69,8 @@ class FeatureExtractor:
         module = importlib.import_module(f"{networks.__name__}.{name}")
         self.network = module.NETWORK
         path = Path(weights or self.network.find_weights())
-        policy = keras.config.dtype_policy()
-        keras.config.set_dtype_policy("float32")  # whatever else is trained here: a score means one arithmetic
-        try:
+        with dtype_policy("float32"):  # whatever else is trained here: a score means one arithmetic
             self.model = self.network.build(read_weights(path))
-        finally:
-            keras.config.set_dtype_policy(policy)
         self.identity = {
             "network": name,
             "network_sha256": hashlib.sha256(Path(module.__file__).read_bytes()).hexdigest(),

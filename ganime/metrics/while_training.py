@@ -65,8 +65,8 @@ class Evaluation(keras.callbacks.Callback):
             self.best = min(before[np.isfinite(before)], default=math.inf)
 
     def on_train_batch_end(self, batch, logs=None):
-        self.step += 1
-        if self.step % self.every == 0:
+        before, self.step = self.step, self.step + self.model.steps_per_execution
+        if self.step // self.every > before // self.every:
             self.scores = self.evaluate()
             logs.update(self.scores)
 
