@@ -36,7 +36,7 @@ class Engine:
         sync_batch_norm: Whether batch normalization is over the global batch, where there are several devices.
 
     Raises:
-        InputError: If a value is none of these, XLA or float16 is for several devices, or synchronizing for one.
+        InputError: If a value is none of these, or one for one device is for several, or the reverse.
     """
 
     precision: str = "float32"
@@ -54,6 +54,8 @@ class Engine:
             raise InputError("--jit is for one device; leave it out with --distribute")
         if self.strategy and self.precision == "float16":  # Keras scales each replica's loss by what that one sees
             raise InputError("--precision float16 is for one device; take bfloat16 with --distribute")
+        if self.strategy and self.steps_per_execution > 1:  # TensorFlow 2.21 fails on the loop that Keras 3.15 makes of it
+            raise InputError("--steps-per-execution is for one device; leave it out with --distribute")
         if self.sync_batch_norm and not self.strategy:
             raise InputError("--sync-batch-norm is for several devices, with --distribute")
 

@@ -121,7 +121,7 @@ def _fit(run, recipe, pictures, steps, seed, sample_every, save_every, callbacks
             _load(gan, run)
         first = int(gan.step.numpy())
         if is_multiworker(engine.strategy):
-            about = {"steps": steps, "execution": engine.steps_per_execution, "sync": engine.sync_batch_norm}
+            about = {"steps": steps, "sync": engine.sync_batch_norm}
             check_agreement(engine.strategy, {**description, "data": pictures.fingerprint, **about}, first)
         engine.check_intervals(first)
         history = cb.History(run.history_path, recipe.batch_size)

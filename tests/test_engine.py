@@ -103,6 +103,8 @@ def test_what_does_not_fit_is_refused(tiny, tmp_path):
         Engine(precision="float16", strategy=tf.distribute.get_strategy())
     with pytest.raises(InputError, match="jit is for one device"):
         Engine(jit_compile=True, strategy=tf.distribute.get_strategy())
+    with pytest.raises(InputError, match="steps-per-execution is for one device"):
+        Engine(steps_per_execution=2, strategy=tf.distribute.get_strategy())
     with tf.distribute.OneDeviceStrategy("cpu").scope(), pytest.raises(InputError, match="give the strategy to Engine"):
         run(tmp_path / "run", tiny)
     with pytest.raises(InputError, match="--sample-every 10 is not a multiple of --steps-per-execution 4"):

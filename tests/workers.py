@@ -14,7 +14,7 @@ from tests.conftest import ROOT, TINY
 STEADY = ("generator_slope=1", "discriminator_slopes=1", "adam_epsilon=1e-4")
 
 
-def start_workers(count, *arguments, **environment):
+def start_workers(count, *arguments):
     """So many processes that train together, by way of TF_CONFIG."""
     with_ports = [socket.socket() for _ in range(count)]
     for held in with_ports:
@@ -23,7 +23,7 @@ def start_workers(count, *arguments, **environment):
     for held in with_ports:
         held.close()
     configs = [{"cluster": {"worker": workers}, "task": {"type": "worker", "index": i}} for i in range(count)]
-    return [start("multiworker", *arguments, TF_CONFIG=json.dumps(config), **environment) for config in configs]
+    return [start("multiworker", *arguments, TF_CONFIG=json.dumps(config)) for config in configs]
 
 
 def start(*arguments, **environment):
@@ -45,8 +45,7 @@ def main(kind, path, steps, batch_size, *fields):
 
     strategy = ganime.make_strategy(kind)
     recipe = ganime.get_recipe("default").override(*TINY, *STEADY, f"batch_size={batch_size}", *fields)
-    execution = int(os.environ.get("STEPS_PER_EXECUTION", "1"))
-    engine = ganime.Engine(strategy=strategy, sync_batch_norm=True, steps_per_execution=execution)
+    engine = ganime.Engine(strategy=strategy, sync_batch_norm=True)
     try:
         gan = ganime.fit(ganime.Run(path), recipe, ganime.DrawnFaces(50), int(steps), save_every=5, engine=engine)
     except (GanimeError, KeyboardInterrupt) as error:
