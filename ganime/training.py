@@ -194,7 +194,7 @@ def _load(gan, run):
         raise GanimeError(f"{run.state_path} cannot be loaded ({error}); delete it to begin the run again") from error
 
 
-def _translate(error, strategy):
+def _translate(error, strategy=None):
     """What an error inside TensorFlow means to a user; the error itself where that is not known."""
     if isinstance(error, tf.errors.ResourceExhaustedError):
         return GanimeError("out of memory; try a smaller --set batch_size")
