@@ -17,13 +17,14 @@ import numpy as np
 import tensorflow as tf
 
 KINDS = {  # parts of the operations' names
-    "convolutions, matrix products": ("Conv2D", "MatMul"),
+    "convolutions, matrix products": ("Conv2D", "MatMul", "Einsum"),
     "batch normalization": ("BatchNorm",),
     "activations": ("Relu", "Tanh"),
     "biases": ("BiasAdd",),
-    "augmentation, deviation": ("Gather", "SegmentSum", "Pad", "Transpose", "Mean", "Tile", "Random"),
+    "moving pixels: quicker convolutions, augmentation": ("Slice", "DepthToSpace", "Pad", "Gather", "SegmentSum", "Transpose"),
+    "adding gradients and overlaps": ("AddN",),
 }
-REST = "Adam, average, losses, sums"
+REST = "Adam, average, losses and the rest"
 
 
 def measure(recipe, steps):

@@ -257,13 +257,13 @@ class GAN(keras.Model):
                 variable.assign(shared)
 
     def _update_average(self, batch):
-        if self.ema_half_life:
-            seen = tf.cast((self.step + 1) * tf.cast(batch, tf.int64), tf.float32)
-            keep = 0.5 ** (tf.cast(batch, tf.float32) / tf.minimum(float(self.ema_half_life), seen / 20.0))
-        else:
-            keep = tf.constant(0.0)
-        for average, current in zip(self.averaged_generator.variables, self.generator.variables, strict=True):
-            average.assign(keep * average + (1.0 - keep) * current)
+        seen = tf.cast((self.step + 1) * tf.cast(batch, tf.int64), tf.float32)
+        keep = 0.5 ** (tf.cast(batch, tf.float32) / tf.minimum(float(self.ema_half_life), seen / 20.0))
+        for average, current in zip(self.averaged_generator.weights, self.generator.weights, strict=True):
+            if self.ema_half_life:
+                average.assign_add((1.0 - keep) * (current - average))
+            else:
+                average.assign(current)
 
     def get_config(self):
         return {
