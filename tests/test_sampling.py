@@ -1,5 +1,5 @@
-import gc
-import weakref
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -9,6 +9,7 @@ from ganime import latents
 from ganime.networks import build_generator
 from ganime.pictures import to_uint8
 from ganime.sampling import sample
+from tests.conftest import ROOT
 
 
 @pytest.fixture
@@ -89,9 +90,16 @@ def test_half_precision():
 
 
 def test_generators_are_not_kept():
-    generator = build_generator(32, 8, (4, 4, 4))
-    sample(generator, [0])
-    kept = weakref.ref(generator)
-    del generator
-    gc.collect()
-    assert kept() is None
+    """In a process of its own, where nothing that other tests left behind can keep them."""
+    code = (
+        "import gc, weakref\n"
+        "from ganime.networks import build_generator\n"
+        "from ganime.sampling import sample\n"
+        "generator = build_generator(32, 8, (4, 4, 4))\n"
+        "sample(generator, [0])\n"
+        "kept = weakref.ref(generator)\n"
+        "del generator\n"
+        "gc.collect()\n"
+        "assert kept() is None\n"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
