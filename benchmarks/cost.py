@@ -10,8 +10,6 @@ three at least. Memory is the most that the process held, less what it held with
 """
 
 import json
-import os
-import subprocess
 import sys
 import tempfile
 from fractions import Fraction
@@ -20,6 +18,7 @@ from pathlib import Path
 import click
 import numpy as np
 
+from benchmarks import link_pictures, run_code
 from ganime.recipes import get_recipe
 from ganime.runs import atomic_write
 
@@ -32,6 +31,7 @@ def peak():
 before = psutil.Process().memory_info().rss / 1e6
 """
 STEP = """
+tf.config.optimizer.set_experimental_options({"remapping": False})  # as ganime.fit does
 recipe = ganime.get_recipe("default").override(*sys.argv[2:])
 gan = ganime.build_gan(recipe)
 batch = tf.random.stateless_uniform((recipe.batch_size, recipe.image_size, recipe.image_size, 3), (0, 0), 0, 256, tf.int32)
@@ -73,11 +73,7 @@ class Measurements:
 
     def add(self, name, value, code, *arguments):
         """Measure with a program that prints JSON."""
-        command = [sys.executable, "-c", MEMORY + code, *map(str, arguments)]
-        result = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1])
-        if result.returncode:
-            sys.exit(result.stderr)
-        self.found[name][str(value)].append(json.loads(result.stdout.splitlines()[-1]))
+        self.found[name][str(value)].append(json.loads(run_code(sys.executable, MEMORY + code, *arguments)))
         with atomic_write(self.path) as part:
             part.write_text(json.dumps(self.found, indent=1) + "\n")
         print(name, value, self.found[name][str(value)][-1], file=sys.stderr)
@@ -106,13 +102,8 @@ def measure_pictures(measurements, data, count, round_, scratch):
     """Time and memory up to the first batch of so many pictures: hard links to those of a folder, again and again."""
     if not measurements.lacks("pictures", count, round_):
         return
-    files = sorted(path for path in data.iterdir() if path.is_file())
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
-        for i in range(count):
-            place = Path(folder, f"{i // 10_000:03}")
-            if i % 10_000 == 0:
-                place.mkdir()
-            os.link(files[i % len(files)], place / f"{i:07}.jpg")
+        link_pictures(data, folder, count)
         measurements.add("pictures", count, FIRST_BATCH, folder)
 
 

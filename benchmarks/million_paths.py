@@ -3,13 +3,13 @@
 python -m benchmarks.million_paths --data faces
 """
 
-import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import click
+
+from benchmarks import link_pictures, run_code
 
 FIRST_BATCH = """
 import resource, sys, time
@@ -31,13 +31,8 @@ print(len(pictures), found - start, first - start, memory, peak)
 @click.option("--scratch", type=click.Path(path_type=Path), help="Where: a folder on the file system of --data.")
 def main(data, count, scratch):
     """Print both, and the difference."""
-    files = sorted(path for path in data.iterdir() if path.is_file())
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
-        for i in range(count):
-            place = Path(folder, f"{i // 10_000:03}")
-            if i % 10_000 == 0:
-                place.mkdir()
-            os.link(files[i % len(files)], place / f"{i:07}.jpg")
+        link_pictures(data, folder, count)
         rows = [_measure(path) for path in (data, folder)]
     for count, found, first, memory, peak in rows:
         print(f"{count:9,.0f} pictures: found after {found:.1f} s, first batch after {first:.1f} s; ", end="")
@@ -46,11 +41,7 @@ def main(data, count, scratch):
 
 
 def _measure(folder):
-    command = [sys.executable, "-c", FIRST_BATCH, str(Path(folder).resolve())]
-    result = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1])
-    if result.returncode:
-        sys.exit(result.stderr)
-    return [float(word) for word in result.stdout.split()]
+    return [float(word) for word in run_code(sys.executable, FIRST_BATCH, Path(folder).resolve()).split()]
 
 
 if __name__ == "__main__":

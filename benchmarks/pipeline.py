@@ -7,13 +7,14 @@ batches of 128. The contenders take turns; the table gives the median of the rou
 """
 
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
 import click
+
+from benchmarks import run_code
 
 BATCH = 128
 PYTORCH = """
@@ -56,15 +57,6 @@ print(count * 32 / (time.perf_counter() - start))
 """
 
 
-def measure(python, code, *arguments):
-    """What a program prints last, as a number."""
-    command = [python, "-c", code, *map(str, arguments)]
-    result = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1])
-    if result.returncode:
-        sys.exit(result.stderr)
-    return float(result.stdout.split()[-1])
-
-
 @click.command()
 @click.option(
     "--data", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path), help="A folder of pictures."
@@ -94,7 +86,7 @@ def main(data, torch_python, rounds):
         rates = {name: [] for name in contenders}
         for _ in range(rounds):
             for name, command in contenders.items():
-                rates[name].append(measure(*command))
+                rates[name].append(float(run_code(*command)))
                 print(f"{name}: {rates[name][-1]:,.0f}", file=sys.stderr, flush=True)
     print(f"{count:,} pictures in {data.name}, batches of {BATCH}, {rounds} rounds; packed in {seconds:.1f} s")
     print(f"{'':28}{'images/s':>10}{'to PyTorch':>12}{'least':>8}{'most':>8}")

@@ -14,7 +14,6 @@ most that the process ever held, without PyTorch's loading processes. Tables giv
 import json
 import math
 import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -22,6 +21,7 @@ from pathlib import Path
 import click
 
 import ganime
+from benchmarks import run_code
 
 WARM_UP = 4  # steps
 CONTENDER = "zero-to-gans"
@@ -78,15 +78,6 @@ finish(before, machine_rate(multiply))
 """
 
 
-def measure(python, code, *arguments):
-    """What a program prints last, as JSON."""
-    command = [python, "-c", code, *map(str, arguments)]
-    result = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1])
-    if result.returncode:
-        sys.exit(result.stderr)
-    return json.loads(result.stdout.splitlines()[-1])
-
-
 def cycle_length(recipe):
     """Steps after which the same kinds of steps come again: what has to be timed as one."""
     return math.lcm(recipe.d_updates, recipe.r1_interval if recipe.r1_weight else 1)
@@ -123,7 +114,7 @@ def main(data, torch_python, rounds, steps):
             programs[name] = (sys.executable, OURS, data.resolve(), -(-steps // cycle) * cycle, cycle, name)
         for _ in range(rounds):
             for name, program in programs.items():
-                results.setdefault(name, []).append(measure(*program))
+                results.setdefault(name, []).append(json.loads(run_code(*program)))
                 print(f"{name}: {results[name][-1]['seconds']:.2f} s", file=sys.stderr, flush=True)
     report(results, ours, same, steps)
 

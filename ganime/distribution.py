@@ -109,7 +109,7 @@ def check_agreement(strategy: tf.distribute.Strategy, description: dict, step: i
     for worker, (what, first) in enumerate(everyone[:: len(strategy.extended.worker_devices)].tolist()):
         if what != everyone[0, 0]:
             raise GanimeError(
-                f"worker {worker} was started with another recipe, seed, set of pictures or version than worker 0"
+                f"worker {worker} has another recipe, engine, seed, number of steps, set of pictures or version than worker 0"
             )
         if first != everyone[0, 1]:
             raise GanimeError(

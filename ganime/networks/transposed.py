@@ -7,26 +7,8 @@ import keras
 import tensorflow as tf
 
 
-class QuickTranspose(keras.layers.Layer):
-    """A `Conv2DTranspose` layer: it has the variables, this the arithmetic."""
-
-    def __init__(self, layer):
-        super().__init__(dtype=layer.dtype_policy)
-        self.layer = layer
-
-    def call(self, inputs, mask=None):
-        layer, kernel = self.layer, self.layer.kernel.value
-        if (layer.kernel_size, layer.strides, layer.padding) == ((4, 4), (2, 2), "same"):
-            images = double(inputs, kernel)
-        elif (*inputs.shape[1:3], *layer.strides, layer.padding) == (1, 1, 1, 1, "valid"):
-            images = tf.reshape(_products(inputs, kernel), [-1, *kernel.shape[:3]])
-        else:
-            return layer(inputs)
-        return layer.activation(tf.nn.bias_add(images, layer.bias.value) if layer.use_bias else images)
-
-
-class QuickConvolution(keras.layers.Layer):
-    """A `Conv2D` layer in training: it has the variables, this the arithmetic."""
+class _QuickForm(keras.layers.Layer):
+    """A convolution layer in another form: it has the variables, this the arithmetic."""
 
     def __init__(self, layer):
         super().__init__(dtype=layer.dtype_policy)
@@ -34,11 +16,37 @@ class QuickConvolution(keras.layers.Layer):
 
     def call(self, inputs, mask=None):
         layer = self.layer
-        usual = (layer.kernel_size, layer.strides, layer.padding, layer.groups) == ((4, 4), (2, 2), "same", 1)
-        if not usual or any(side is None or side % 2 for side in inputs.shape[1:3]):
+        images = self.convolve(inputs, layer.kernel.value)
+        if images is None:
             return layer(inputs)
-        images = halve(inputs, layer.kernel.value)
         return layer.activation(tf.nn.bias_add(images, layer.bias.value) if layer.use_bias else images)
+
+    def convolve(self, inputs, kernel):
+        """The images before bias and activation; None where there is no quicker way."""
+        raise NotImplementedError
+
+
+class QuickTranspose(_QuickForm):
+    """A `Conv2DTranspose` layer."""
+
+    def convolve(self, inputs, kernel):
+        layer = self.layer
+        if (layer.kernel_size, layer.strides, layer.padding) == ((4, 4), (2, 2), "same"):
+            return double(inputs, kernel)
+        if (*inputs.shape[1:3], *layer.strides, layer.padding) == (1, 1, 1, 1, "valid"):
+            return tf.reshape(_products(inputs, kernel), [-1, *kernel.shape[:3]])
+        return None
+
+
+class QuickConvolution(_QuickForm):
+    """A `Conv2D` layer in training."""
+
+    def convolve(self, inputs, kernel):
+        layer = self.layer
+        usual = (layer.kernel_size, layer.strides, layer.padding, layer.groups) == ((4, 4), (2, 2), "same", 1)
+        if usual and all(side and side % 2 == 0 for side in inputs.shape[1:3]):
+            return halve(inputs, kernel)
+        return None
 
 
 def quick_form(layer: keras.layers.Layer, training: bool = False) -> keras.layers.Layer:
@@ -70,11 +78,7 @@ def double(images: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     """
 
     def gradient(upstream):
-        images_gradient = tf.nn.conv2d(upstream, kernel, 2, "SAME")
-        kernel_gradient = tf.raw_ops.Conv2DBackpropFilter(
-            input=upstream, filter_sizes=kernel.shape, out_backprop=images, strides=[1, 2, 2, 1], padding="SAME"
-        )
-        return images_gradient, kernel_gradient
+        return tf.nn.conv2d(upstream, kernel, 2, "SAME"), _kernel_gradient(upstream, images, kernel.shape)
 
     return _double(images, kernel), gradient
 
@@ -92,12 +96,15 @@ def halve(images: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     """
 
     def gradient(upstream):
-        kernel_gradient = tf.raw_ops.Conv2DBackpropFilter(
-            input=images, filter_sizes=kernel.shape, out_backprop=upstream, strides=[1, 2, 2, 1], padding="SAME"
-        )
-        return _double(upstream, kernel), kernel_gradient
+        return _double(upstream, kernel), _kernel_gradient(images, upstream, kernel.shape)
 
     return tf.nn.conv2d(images, kernel, 2, "SAME"), gradient
+
+
+def _kernel_gradient(large, small, shape):
+    """Of a kernel of that shape, between images and those of half their side."""
+    strides = [1, 2, 2, 1]
+    return tf.raw_ops.Conv2DBackpropFilter(input=large, filter_sizes=shape, out_backprop=small, strides=strides, padding="SAME")
 
 
 def _double(images, kernel):
