@@ -62,6 +62,8 @@ class GAN(keras.Model):
         g_optimizer="default",
         d_optimizer="default",
         *,
+        loss="cross-entropy",
+        relativistic=False,
         label_noise=0.2,
         label_smoothing=0.0,
         label_flips=0.0,
@@ -69,6 +71,7 @@ class GAN(keras.Model):
         fake_weight=1.0,
         generator_weight=1.0,
         r1_weight=0.0,
+        r2_weight=0.0,
         r1_interval=1,
         augmentations=(),
         separate_updates=False,
@@ -146,7 +149,7 @@ class GAN(keras.Model):
         seeds = draws.split(tf.stack([tf.constant(self.seed, tf.int64), self.step.value]), 8)
         with tf.GradientTape() as tape:
             fakes = self._generate(real, seeds[0])
-        logs = self._update_discriminator(real, fakes, seeds[1:5])
+        logs, real_logits = self._update_discriminator(real, fakes, seeds[1:5])
 
         free = self._generator_is_free(logs["d_accuracy"])
         # A tape cannot be taken into a condition that several replicas share: there the same pictures are made again.
@@ -156,9 +159,9 @@ class GAN(keras.Model):
             if make_again:
                 with tf.GradientTape() as new_tape:
                     new_fakes = self._generate(real, seeds[0] if self.settings["reuse_fakes"] else seeds[7])
-                self._update_generator(new_tape, new_fakes, seeds[5:7])
+                self._update_generator(new_tape, new_fakes, real_logits, seeds[5:7])
             else:
-                self._update_generator(tape, fakes, seeds[5:7])
+                self._update_generator(tape, fakes, real_logits, seeds[5:7])
 
         if free is None:
             update_generator()
@@ -186,64 +189,65 @@ class GAN(keras.Model):
 
     def _update_discriminator(self, real, fakes, seeds):
         s = self.settings
-        real = augment(real, s["augmentations"], seeds[0])
-        fakes = augment(fakes, s["augmentations"], seeds[1])
+        images = {"real": augment(real, s["augmentations"], seeds[0]), "fake": augment(fakes, s["augmentations"], seeds[1])}
         uniform = draws.uniform((4, tf.shape(real)[0], 1), seeds[2], axis=1)
-        logs = {}
-
-        def real_loss():
-            labels = losses.real_labels(uniform[0], s["label_noise"], s["label_smoothing"])
-            return loss("real", real, losses.flip_labels(labels, uniform[1], s["label_flips"])) * s["real_weight"]
-
-        def fake_loss():
-            labels = losses.fake_labels(uniform[2], s["label_noise"])
-            return loss("fake", fakes, losses.flip_labels(labels, uniform[3], s["label_flips"])) * s["fake_weight"]
-
-        def loss(kind, images, labels):
-            logits = tf.cast(self._training_discriminator(images), tf.float32)
-            logs[kind + "_score"] = tf.reduce_mean(tf.sigmoid(logits))
-            right = logits > 0 if kind == "real" else logits < 0
-            accuracies.append(tf.reduce_mean(tf.cast(right, tf.float32)))
-            logs[kind + "_loss"] = losses.binary_cross_entropy(labels, logits)
-            return logs[kind + "_loss"]
-
-        accuracies = []
-        total = 0.0
-        for terms in [[real_loss], [fake_loss]] if s["separate_updates"] else [[real_loss, fake_loss]]:
+        labels = {
+            "real": losses.flip_labels(
+                losses.real_labels(uniform[0], s["label_noise"], s["label_smoothing"]), uniform[1], s["label_flips"]
+            ),
+            "fake": losses.flip_labels(losses.fake_labels(uniform[2], s["label_noise"]), uniform[3], s["label_flips"]),
+        }
+        logs, raw, accuracies, total = {}, {}, [], 0.0
+        for kinds in (("real",), ("fake",)) if s["separate_updates"] else (("real", "fake"),):
             with tf.GradientTape() as tape:
-                value = tf.add_n([term() for term in terms])
+                for kind in kinds:
+                    raw[kind] = tf.cast(self._training_discriminator(images[kind]), tf.float32)
+                logits = raw
+                if s["relativistic"]:
+                    logits = {"real": raw["real"] - raw["fake"], "fake": raw["fake"] - raw["real"]}
+                for kind in kinds:
+                    logs[kind + "_loss"] = losses.adversarial(s["loss"], kind == "real", labels[kind], logits[kind])
+                value = tf.add_n([logs[kind + "_loss"] * s[kind + "_weight"] for kind in kinds])
                 objective = self.d_optimizer.scale_loss(value / replicas.count())
             gradients = tape.gradient(objective, _variables(self.discriminator))
-            if s["r1_weight"] and real_loss in terms:
-                logs["r1"], penalties = self._r1_gradients(real)
-                gradients = [g + p for g, p in zip(gradients, penalties, strict=True)]
+            for name, kind in (("r1", "real"), ("r2", "fake")):
+                if s[name + "_weight"] and kind in kinds:
+                    logs[name], penalties = self._penalty_gradients(images[kind], s[name + "_weight"])
+                    gradients = [g + p for g, p in zip(gradients, penalties, strict=True)]
             self.d_optimizer.apply(gradients)
             total += value
-        return {"d_loss": total, "d_accuracy": tf.add_n(accuracies) / 2.0, **logs}
+            for kind in kinds:
+                logs[kind + "_score"] = tf.reduce_mean(tf.sigmoid(logits[kind]))
+                right = logits[kind] > 0 if kind == "real" else logits[kind] < 0
+                accuracies.append(tf.reduce_mean(tf.cast(right, tf.float32)))
+        return {"d_loss": total, "d_accuracy": tf.add_n(accuracies) / 2.0, **logs}, tf.stop_gradient(raw["real"])
 
-    def _r1_gradients(self, real):
+    def _penalty_gradients(self, images, weight):
         """The squared gradient norm and the penalty's gradients; zeros in the steps that lazy regularization leaves out."""
         variables = _variables(self.discriminator)
         interval = self.settings["r1_interval"]
 
         def penalize():
             with tf.GradientTape() as tape:
-                norm = losses.r1_penalty(self.discriminator, real)
-                penalty = self.d_optimizer.scale_loss(norm * (self.settings["r1_weight"] / 2 * interval / replicas.count()))
+                norm = losses.r1_penalty(self.discriminator, tf.stop_gradient(images))
+                penalty = self.d_optimizer.scale_loss(norm * (weight / 2 * interval / replicas.count()))
             return norm, tape.gradient(penalty, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
         if interval == 1:
             return penalize()
         return tf.cond(self.step % interval == 0, penalize, lambda: (0.0, [tf.zeros_like(v) for v in variables]))
 
-    def _update_generator(self, tape, fakes, seeds):
+    def _update_generator(self, tape, fakes, real_logits, seeds):
         """Update from the pictures that the generator made under `tape`."""
-        uniform = draws.uniform((tf.shape(fakes)[0], 1), seeds[0])
-        labels = losses.real_labels(uniform, self.settings["label_noise"])
+        s = self.settings
+        labels = losses.real_labels(draws.uniform((tf.shape(fakes)[0], 1), seeds[0]), s["label_noise"])
         with tf.GradientTape() as image_tape:
             image_tape.watch(fakes)
-            logits = self._training_discriminator(augment(fakes, self.settings["augmentations"], seeds[1]))
-            loss = losses.binary_cross_entropy(labels, logits) * self.settings["generator_weight"]
+            logits = tf.cast(self._training_discriminator(augment(fakes, s["augmentations"], seeds[1])), tf.float32)
+            if s["relativistic"]:
+                logits -= real_logits
+            value = -tf.reduce_mean(logits) if s["loss"] == "hinge" else losses.binary_cross_entropy(labels, logits)
+            loss = value * s["generator_weight"]
             objective = self.g_optimizer.scale_loss(loss / replicas.count())
         direction = image_tape.gradient(objective, fakes)
         self.g_optimizer.apply(tape.gradient(fakes, _variables(self.generator), output_gradients=direction))

@@ -13,6 +13,13 @@ def binary_cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels, logits))
 
 
+def adversarial(loss: str, real: bool, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """The discriminator's loss on real or on generated pictures, a float32 scalar."""
+    if loss == "hinge":
+        return tf.reduce_mean(tf.nn.relu(1.0 - logits if real else 1.0 + logits))
+    return binary_cross_entropy(labels, logits)
+
+
 def real_labels(uniform: tf.Tensor, noise: float, smoothing: float = 0.0) -> tf.Tensor:
     """Labels of real pictures: 1 - smoothing - U(0, noise), for `uniform` draws in [0, 1).
 

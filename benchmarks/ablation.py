@@ -1,0 +1,165 @@
+"""One change at a time: variants of a recipe, each trained for the same computing time from several seeds, and scored.
+
+    python -m benchmarks.ablation --data faces --output ablation --pictures 270000 VARIANT ...
+
+The table of variants is `benchmarks/ablation.json`: what each sets, on top of which other one, and its cost, the time of a
+training step per picture in that of the first variant. A variant sees so many pictures, divided by its cost; marks are at an
+eighth, a quarter, a half and all of that. Scores are against a tenth of the pictures that was held out. With --jobs several
+train at once, as a GPU allows; OUTPUT keeps every score and the last grid, and what has finished is not run again.
+"""
+
+import dataclasses
+import json
+import math
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import click
+
+from ganime.recipes import get_recipe
+from ganime.runs import atomic_write
+
+VARIANTS = Path(__file__).with_suffix(".json")
+MARKS = (1 / 8, 1 / 4, 1 / 2, 1)
+
+
+def settings_of(name, variants):
+    """All settings of a variant, those of what it builds on first; `a+b` is a with what b sets."""
+    name, *more = name.split("+")
+    variant = variants[name]
+    first = (settings_of(variant["on"], variants) if variant.get("on") else []) + variant["set"]
+    return first + [setting for other in more for setting in variants[other]["set"]]
+
+
+def property_of(name, key, default, variants):
+    """The product, or for 0 by default the sum, of what the parts of a name have."""
+    values = [variants[part].get(key, default) for part in name.split("+")]
+    return math.prod(values) if default else sum(values)
+
+
+def train(name, seed, data, pictures, samples, output, jit):
+    """Train one variant and write its scores: the work of a process."""
+    import keras
+    import tensorflow as tf
+
+    import ganime
+    from ganime.data.pipeline import make_dataset
+    from ganime.metrics.evaluation import GeneratedPictures, evaluate
+    from ganime.metrics.features import FeatureExtractor
+    from ganime.pictures import make_grid, save_picture
+    from ganime.sampling import sample
+
+    tf.config.optimizer.set_experimental_options({"remapping": False})  # as ganime.fit does
+    variants = json.loads(VARIANTS.read_text())
+    recipe = get_recipe("default").override(*settings_of(name, variants))
+    grow = property_of(name, "grow", 0, variants)
+    total = round((pictures - 0.26 * grow) / property_of(name, "cost", 1, variants) / recipe.batch_size)
+    marks, results, started = [round(total * mark) for mark in MARKS], [], time.monotonic()
+    part, held_out = ganime.split(ganime.open_pictures(data), 64)
+    extractor = FeatureExtractor()
+
+    class Score(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            step = int(self.model.step.numpy()) if batch + 1 in marks else 0
+            if step:
+                seconds = time.monotonic() - started
+                generator = self.model.averaged_generator
+                scores = evaluate(GeneratedPictures(generator, samples), held_out, extractor, recipe.image_size)
+                results.append({"step": step, "pictures": step * recipe.batch_size, "seconds": seconds, **scores})
+
+    engine = ganime.Engine(jit_compile=jit)
+    gan = ganime.build_gan(recipe, seed, engine)
+    if grow:
+        widths = {"generator_widths": recipe.generator_widths[:-1], "discriminator_widths": recipe.discriminator_widths[1:]}
+        small = dataclasses.replace(recipe, image_size=recipe.image_size // 2, **widths)
+        first = ganime.build_gan(small, seed, engine)
+        steps = grow // small.batch_size
+        first.fit(make_dataset(part, small.image_size, small.batch_size, 0, steps, seed, small.flips), verbose=0, shuffle=False)
+        copy_weights(first.generator.weights, gan.generator.weights)
+        copy_weights(first.averaged_generator.weights, gan.averaged_generator.weights)
+        copy_weights(first.discriminator.weights[::-1], gan.discriminator.weights[::-1])
+    dataset = make_dataset(part, recipe.image_size, recipe.batch_size, 0, total, seed, recipe.flips)
+    gan.fit(dataset, verbose=0, shuffle=False, callbacks=[keras.callbacks.TerminateOnNaN(), Score()])
+    save_picture(output / f"{name}-{seed}.png", make_grid(sample(gan.averaged_generator, range(32)), columns=8))
+    with atomic_write(output / f"{name}-{seed}.json") as part:
+        part.write_text(json.dumps({"recipe": settings_of(name, variants), "results": results}, indent=1))
+
+
+def copy_weights(sources, targets):
+    """Copy from the first on, as far as the shapes are the same."""
+    for source, target in zip(sources, targets, strict=False):
+        if source.shape != target.shape:
+            return
+        target.assign(source)
+
+
+@click.command()
+@click.argument("names", nargs=-1)
+@click.option("--data", required=True, help="A folder of faces, or a packed file.")
+@click.option("--pictures", default=270_000, show_default=True, help="That a variant of cost 1 sees.")
+@click.option("--samples", default=2000, show_default=True)
+@click.option("--seeds", default="0", show_default=True)
+@click.option("--jobs", default=1, show_default=True, help="Trainings at once.")
+@click.option("--limit", default=1e9, help="Seconds after which no training is begun, and those that run are ended.")
+@click.option("--jit", is_flag=True, help="Compile the training step by XLA.")
+@click.option("--output", type=click.Path(path_type=Path), default=Path("checkpoints/ablation"), show_default=True)
+@click.option("--worker", is_flag=True, hidden=True)
+def main(names, data, pictures, samples, seeds, jobs, limit, jit, output, worker):
+    """Train the variants, all of them by default, and print their table."""
+    output.mkdir(parents=True, exist_ok=True)
+    names = names or tuple(json.loads(VARIANTS.read_text()))
+    seeds = [int(seed) for seed in seeds.split(",")]
+    if worker:
+        return train(names[0], seeds[0], data, pictures, samples, output, jit)
+    end = time.monotonic() + limit
+
+    def run(job):
+        name, seed = job
+        left = end - time.monotonic()
+        if (output / f"{name}-{seed}.json").exists() or left < 0:
+            return
+        options = ["--data", data, "--pictures", str(pictures), "--samples", str(samples), "--output", str(output)]
+        command = [sys.executable, "-m", "benchmarks.ablation", "--worker", name, "--seeds", str(seed), *options]
+        with open(output / f"{name}-{seed}.log", "w") as log:
+            try:
+                subprocess.run(command + ["--jit"] * jit, stdout=log, stderr=log, timeout=left, env=os.environ)
+            except subprocess.TimeoutExpired:
+                print(f"{name} from seed {seed} was not finished", file=sys.stderr)
+
+    with ThreadPoolExecutor(jobs) as pool:
+        list(pool.map(run, [(name, seed) for seed in seeds for name in names]))
+    print_table(names, seeds, output)
+
+
+def print_table(names, seeds, output):
+    """A row for each variant: the scores at every mark, and their range over the seeds at the last."""
+    import numpy as np
+
+    print(
+        "| variant | seeds | KID-lite0 at " + " | ".join(f"{mark:.3g}" for mark in MARKS) + " | FD-lite0 | precision | recall |"
+    )
+    print("|---|" + "--:|" * (4 + len(MARKS)))
+    rows = []
+    for name in names:
+        files = [output / f"{name}-{seed}.json" for seed in seeds]
+        found = [json.loads(path.read_text())["results"] for path in files if path.exists()]
+        found = [results for results in found if len(results) == len(MARKS)]
+        if not found:
+            print(f"| {name} | 0 |")
+            continue
+        kernel = np.array([[result["KID-lite0"] for result in results] for results in found])
+        last = [np.mean([results[-1][key] for results in found]) for key in ("FD-lite0", "precision-lite0", "recall-lite0")]
+        shown = [f"{value:.3f}" for value in kernel.mean(0)]
+        shown[-1] += f" ({kernel[:, -1].min():.3f}-{kernel[:, -1].max():.3f})" if len(found) > 1 else ""
+        rows.append(
+            (kernel.mean(0)[-1], f"| {name} | {len(found)} | " + " | ".join([*shown, *(f"{v:.3g}" for v in last)]) + " |")
+        )
+    print(*(row for _, row in sorted(rows)), sep="\n")
+
+
+if __name__ == "__main__":
+    main()
