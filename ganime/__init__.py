@@ -33,11 +33,13 @@ _HOMES = {
     "draw_face": "ganime.data.drawn",
     "fit": "ganime.training",
     "get_recipe": "ganime.recipes",
+    "load_generator": "ganime.sampling",
     "make_dataset": "ganime.data.pipeline",
     "make_strategy": "ganime.distribution",
     "open_pictures": "ganime.data.sources",
     "pack": "ganime.data.packed",
     "reference_features": "ganime.metrics.evaluation",
+    "sample": "ganime.sampling",
     "score": "ganime.metrics.evaluation",
     "split": "ganime.data.split",
 }

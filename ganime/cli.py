@@ -38,7 +38,7 @@ def cli():
     Examples:
       python cli.py fit --data faces --steps 20000
       python cli.py gif
-      python cli.py generate --seeds 0-63
+      python cli.py generate --run faces-default
     """
 
 
@@ -72,8 +72,8 @@ def gif(run_name, output, fps, max_size, hold):
 
 
 @cli.command()
-@click.option("--run", "run_name", metavar="NAME", help="Name of the run, or a path to it.  [default: the latest]")
-@click.option("--model", type=click.Path(path_type=Path), metavar="FILE.keras", help="A generator, instead of a run's.")
+@click.option("--run", "run_name", metavar="NAME", help="A run, by its name or its path.  [default: what ships with ganime]")
+@click.option("--model", type=click.Path(path_type=Path), metavar="FILE.keras", help="Any generator, instead of a run's.")
 @click.option("--seeds", default="0-63", show_default=True, help="Which faces, as in 0,1,4-6.")
 @click.option("--truncation", default=1.0, show_default=True, type=click.FloatRange(0, 1), help="Less: more typical faces.")
 @click.option(
@@ -85,7 +85,7 @@ def gif(run_name, output, fps, max_size, hold):
 def generate(run_name, model, seeds, truncation, output):
     """Make faces with a trained generator: one grid, or single files in a folder.
 
-    The same seed gives the same face on every machine.
+    Without --run and --model it is the generator that ships with ganime (checkpoints/anime-face-64.md). The same seed gives the same face on every machine.
 
     \b
     Examples:
@@ -94,15 +94,15 @@ def generate(run_name, model, seeds, truncation, output):
       python cli.py generate --model generator.keras --truncation 0.7
     """
     from ganime import latents, pictures
-    from ganime.runs import Run, latest_run
+    from ganime.runs import Run
 
     if run_name and model:
         raise InputError("--run and --model exclude each other")
     chosen = latents.parse_seeds(seeds)
     output = output or Path("faces.png")
     single = output.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp")
-    if model is None:
-        run = Run(run_name) if run_name else latest_run()
+    if run_name:
+        run = Run(run_name)
         run.read_config()
         model = run.generator_path
 
@@ -117,14 +117,14 @@ def generate(run_name, model, seeds, truncation, output):
                 pictures.save_picture(output / f"face-{seed:06d}.png", face)
     else:
         pictures.save_picture(output, pictures.make_grid(sample(generator, chosen, truncation)))
-    click.echo(f"{output}: {len(chosen):,} faces of {model}")
+    click.echo(f"{output}: {len(chosen):,} faces of {model or 'the generator that ships with ganime; --run NAME is of a run'}")
 
 
 @cli.command()
 def recipes():
     """Show all recipes side by side.
 
-    Any field can be changed with `fit --set FIELD=VALUE`. The table is 170 columns wide.
+    Any field can be changed with `fit --set FIELD=VALUE`. The table is 190 columns wide.
 
     \b
     Examples:
@@ -147,7 +147,7 @@ def recipes():
         values = [getattr(recipe, field.name) for recipe in RECIPES.values()]
         table.add_row(field.name, *map(_show_value, values), field.metadata["doc"])
     console = Console(highlight=False)
-    console = console if console.is_terminal else Console(highlight=False, width=180)
+    console = console if console.is_terminal else Console(highlight=False, width=195)
     console.print(table)
 
 

@@ -62,7 +62,6 @@ class GAN(keras.Model):
         g_optimizer="default",
         d_optimizer="default",
         *,
-        loss="cross-entropy",
         relativistic=False,
         label_noise=0.2,
         label_smoothing=0.0,
@@ -71,7 +70,6 @@ class GAN(keras.Model):
         fake_weight=1.0,
         generator_weight=1.0,
         r1_weight=0.0,
-        r2_weight=0.0,
         r1_interval=1,
         augmentations=(),
         separate_updates=False,
@@ -85,6 +83,8 @@ class GAN(keras.Model):
 
         Args:
             g_optimizer, d_optimizer: Keras optimizers; by default Adam, 2e-4, beta_1 0.5, as the DCGAN paper has it.
+            relativistic: Whether each real picture's logit is compared with that of a generated one (Jolicoeur-Martineau 2018;
+                see `losses.compare`), instead of each being judged alone.
             label_noise: Width a of the label noise: real 1 - U(0, a), generated U(0, a); the generator trains against noisy
                 real labels.
             label_smoothing: How far the discriminator's real labels are lowered (one-sided smoothing).
@@ -105,7 +105,8 @@ class GAN(keras.Model):
             jit_compile, **kwargs: As in `keras.Model.compile`.
 
         Raises:
-            InputError: If an augmentation is unknown, an interval is below 1, or real labels could fall below 0.
+            InputError: If an augmentation is unknown, an interval is below 1, real labels could fall below 0, or pictures are to
+                be compared that are in different updates.
         """
         if isinstance(augmentations, str) or not set(augmentations) <= POLICIES.keys():
             raise InputError(f"augmentations {augmentations!r} is not a list of names out of {', '.join(POLICIES)}")
@@ -113,6 +114,8 @@ class GAN(keras.Model):
             raise InputError("r1_interval and d_updates are 1 or more")
         if label_noise + label_smoothing > 1:
             raise InputError("label_noise and label_smoothing are more than 1 together: real labels would fall below 0")
+        if relativistic and separate_updates:
+            raise InputError("relativistic and separate_updates exclude each other: one compares what the other parts")
         super().compile(optimizer=None, jit_compile=jit_compile, **kwargs)
         arguments = locals()
         self.settings = {name: arguments[name] for name in self.SETTINGS}
@@ -140,7 +143,7 @@ class GAN(keras.Model):
         Returns:
             Values of this step (not running means): `d_loss` (weighted, without the penalty), its terms `real_loss` and
             `fake_loss` (unweighted), `g_loss` (of its last update, where it is held), `real_score` and `fake_score` (mean
-            sigmoid of the logits), `d_accuracy`, and `r1` (mean squared gradient norm; 0 where the step applies none) if
+            sigmoid of the logits, or of their differences if relativistic), `d_accuracy`, and `r1` (mean squared gradient norm; 0 where the step applies none) if
             there is such a penalty.
         """
         real = keras.utils.unpack_x_y_sample_weight(data)[0]
@@ -188,49 +191,44 @@ class GAN(keras.Model):
         return free
 
     def _update_discriminator(self, real, fakes, seeds):
+        """The step's values, and the logits of the real pictures."""
         s = self.settings
         images = {"real": augment(real, s["augmentations"], seeds[0]), "fake": augment(fakes, s["augmentations"], seeds[1])}
         uniform = draws.uniform((4, tf.shape(real)[0], 1), seeds[2], axis=1)
         labels = {
-            "real": losses.flip_labels(
-                losses.real_labels(uniform[0], s["label_noise"], s["label_smoothing"]), uniform[1], s["label_flips"]
-            ),
-            "fake": losses.flip_labels(losses.fake_labels(uniform[2], s["label_noise"]), uniform[3], s["label_flips"]),
+            "real": losses.real_labels(uniform[0], s["label_noise"], s["label_smoothing"]),
+            "fake": losses.fake_labels(uniform[2], s["label_noise"]),
         }
-        logs, raw, accuracies, total = {}, {}, [], 0.0
-        for kinds in (("real",), ("fake",)) if s["separate_updates"] else (("real", "fake"),):
+        flips = {"real": uniform[1], "fake": uniform[3]}
+        logits, judged, logs, total = {}, {}, {}, 0.0
+        for kinds in (["real"], ["fake"]) if s["separate_updates"] else (["real", "fake"],):
             with tf.GradientTape() as tape:
+                logits |= {kind: tf.cast(self._training_discriminator(images[kind]), tf.float32) for kind in kinds}
+                judged = losses.compare(logits) if s["relativistic"] else logits
                 for kind in kinds:
-                    raw[kind] = tf.cast(self._training_discriminator(images[kind]), tf.float32)
-                logits = raw
-                if s["relativistic"]:
-                    logits = {"real": raw["real"] - raw["fake"], "fake": raw["fake"] - raw["real"]}
-                for kind in kinds:
-                    logs[kind + "_loss"] = losses.adversarial(s["loss"], kind == "real", labels[kind], logits[kind])
+                    targets = losses.flip_labels(labels[kind], flips[kind], s["label_flips"])
+                    logs[kind + "_loss"] = losses.binary_cross_entropy(targets, judged[kind])
                 value = tf.add_n([logs[kind + "_loss"] * s[kind + "_weight"] for kind in kinds])
                 objective = self.d_optimizer.scale_loss(value / replicas.count())
             gradients = tape.gradient(objective, _variables(self.discriminator))
-            for name, kind in (("r1", "real"), ("r2", "fake")):
-                if s[name + "_weight"] and kind in kinds:
-                    logs[name], penalties = self._penalty_gradients(images[kind], s[name + "_weight"])
-                    gradients = [g + p for g, p in zip(gradients, penalties, strict=True)]
+            if s["r1_weight"] and "real" in kinds:
+                logs["r1"], penalties = self._r1_gradients(images["real"])
+                gradients = [g + p for g, p in zip(gradients, penalties, strict=True)]
             self.d_optimizer.apply(gradients)
             total += value
-            for kind in kinds:
-                logs[kind + "_score"] = tf.reduce_mean(tf.sigmoid(logits[kind]))
-                right = logits[kind] > 0 if kind == "real" else logits[kind] < 0
-                accuracies.append(tf.reduce_mean(tf.cast(right, tf.float32)))
-        return {"d_loss": total, "d_accuracy": tf.add_n(accuracies) / 2.0, **logs}, tf.stop_gradient(raw["real"])
+        logs |= {kind + "_score": tf.reduce_mean(tf.sigmoid(judged[kind])) for kind in judged}
+        right = [tf.cast(judged["real"] > 0, tf.float32), tf.cast(judged["fake"] < 0, tf.float32)]
+        return {"d_loss": total, "d_accuracy": tf.reduce_mean(right), **logs}, logits["real"]
 
-    def _penalty_gradients(self, images, weight):
+    def _r1_gradients(self, real):
         """The squared gradient norm and the penalty's gradients; zeros in the steps that lazy regularization leaves out."""
         variables = _variables(self.discriminator)
         interval = self.settings["r1_interval"]
 
         def penalize():
             with tf.GradientTape() as tape:
-                norm = losses.r1_penalty(self.discriminator, tf.stop_gradient(images))
-                penalty = self.d_optimizer.scale_loss(norm * (weight / 2 * interval / replicas.count()))
+                norm = losses.r1_penalty(self.discriminator, real)
+                penalty = self.d_optimizer.scale_loss(norm * (self.settings["r1_weight"] / 2 * interval / replicas.count()))
             return norm, tape.gradient(penalty, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
         if interval == 1:
@@ -244,10 +242,8 @@ class GAN(keras.Model):
         with tf.GradientTape() as image_tape:
             image_tape.watch(fakes)
             logits = tf.cast(self._training_discriminator(augment(fakes, s["augmentations"], seeds[1])), tf.float32)
-            if s["relativistic"]:
-                logits -= real_logits
-            value = -tf.reduce_mean(logits) if s["loss"] == "hinge" else losses.binary_cross_entropy(labels, logits)
-            loss = value * s["generator_weight"]
+            judged = losses.compare({"real": real_logits, "fake": logits})["fake"] if s["relativistic"] else logits
+            loss = losses.binary_cross_entropy(labels, judged) * s["generator_weight"]
             objective = self.g_optimizer.scale_loss(loss / replicas.count())
         direction = image_tape.gradient(objective, fakes)
         self.g_optimizer.apply(tape.gradient(fakes, _variables(self.generator), output_gradients=direction))

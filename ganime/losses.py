@@ -13,11 +13,20 @@ def binary_cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels, logits))
 
 
-def adversarial(loss: str, real: bool, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """The discriminator's loss on real or on generated pictures, a float32 scalar."""
-    if loss == "hinge":
-        return tf.reduce_mean(tf.nn.relu(1.0 - logits if real else 1.0 + logits))
-    return binary_cross_entropy(labels, logits)
+def compare(logits: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """Relativistic logits: how much more real each real picture seems than a generated one, and the reverse.
+
+    With them both networks' losses are about pairs, so no generator can win by one kind of picture alone: the discriminator's
+    are those of Jolicoeur-Martineau 2018 (RSGAN, https://arxiv.org/abs/1807.00734) or, in R3GAN, RpGAN (Huang et al. 2024,
+    https://arxiv.org/abs/2501.05441), counted twice, since the real and the fake term are equal but for their labels.
+
+    Args:
+        logits: "real" and "fake", float32 [batch, 1] each; pairs have the same place.
+
+    Returns:
+        The same, to be judged by the same labels.
+    """
+    return {"real": logits["real"] - logits["fake"], "fake": logits["fake"] - logits["real"]}
 
 
 def real_labels(uniform: tf.Tensor, noise: float, smoothing: float = 0.0) -> tf.Tensor:

@@ -3,6 +3,7 @@
 import os
 import weakref
 from collections.abc import Sequence
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -12,16 +13,25 @@ from ganime import latents
 from ganime.errors import InputError
 from ganime.networks.transposed import quick_form
 
+SHIPPED = Path(__file__).parents[1] / "checkpoints" / "anime-face-64.keras"
+
 _painters = weakref.WeakKeyDictionary()  # generators' graphs
 
 
-def load_generator(path: str | os.PathLike) -> keras.Model:
-    """Load a generator from a `.keras` file.
+def load_generator(path: str | os.PathLike | None = None) -> keras.Model:
+    """Load a generator from a `.keras` file; without one, that which ships with ganime: 64x64 faces from latents of 128.
 
     Raises:
         InputError: If there is no such file, or it is not a Keras model from latents [batch, size] to images [batch, height,
             width, 3].
+
+    Example:
+        >>> sample(load_generator(), seeds=[7]).shape
+        (1, 64, 64, 3)
     """
+    if path is None and not SHIPPED.is_file():
+        raise InputError(f"{SHIPPED} is missing: it comes with a checkout of ganime, not with an installed package")
+    path = path or SHIPPED
     if not os.path.isfile(path):
         raise InputError(f"{path} does not exist (a run saves its generator every --save-every steps)")
     try:

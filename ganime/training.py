@@ -35,7 +35,7 @@ def build_gan(recipe: Recipe, seed: int = 0, engine: Engine | None = None) -> GA
         gan = GAN(*networks, ema_half_life=recipe.ema_half_life, seed=seed, sync_batch_norm=engine.sync_batch_norm)
         optimizers = {}
         for name, learning_rate in (("g_optimizer", recipe.g_learning_rate), ("d_optimizer", recipe.d_learning_rate)):
-            adam = keras.optimizers.Adam(_schedule(learning_rate, recipe), recipe.beta_1, recipe.beta_2, recipe.adam_epsilon)
+            adam = keras.optimizers.Adam(learning_rate, recipe.beta_1, recipe.beta_2, recipe.adam_epsilon)
             optimizers[name] = keras.optimizers.LossScaleOptimizer(adam) if engine.precision == "float16" else adam
         gan.compile(
             **optimizers,
@@ -46,27 +46,10 @@ def build_gan(recipe: Recipe, seed: int = 0, engine: Engine | None = None) -> GA
     return gan
 
 
-def _schedule(learning_rate, recipe):
-    """The learning rate, or what Keras makes of it where it changes."""
-    if not recipe.warmup and not recipe.decay:
-        return learning_rate
-    warmup, decay = (pictures // recipe.batch_size for pictures in (recipe.warmup, recipe.decay))
-    first, target = (0.0, learning_rate) if warmup else (learning_rate, None)
-    return keras.optimizers.schedules.CosineDecay(
-        first, max(decay - warmup, 1), alpha=0.0 if decay else 1.0, warmup_target=target, warmup_steps=warmup
-    )
-
-
 def _build_networks(recipe):
     shared = {name: getattr(recipe, name) for name in ("image_size", "bias", "norm_momentum", "norm_epsilon", "initializer")}
     generator = build_generator(
-        latent_size=recipe.latent_size,
-        widths=recipe.generator_widths,
-        slope=recipe.generator_slope,
-        upsampling=recipe.upsampling,
-        excitation=recipe.excitation,
-        residual_blocks=recipe.residual_blocks,
-        **shared,
+        latent_size=recipe.latent_size, widths=recipe.generator_widths, slope=recipe.generator_slope, **shared
     )
     discriminator = build_discriminator(
         widths=recipe.discriminator_widths,
@@ -74,7 +57,6 @@ def _build_networks(recipe):
         norm=recipe.discriminator_norm,
         head_channels=recipe.head_channels,
         minibatch_deviation=recipe.minibatch_deviation,
-        residual_blocks=recipe.residual_blocks,
         **shared,
     )
     return generator, discriminator

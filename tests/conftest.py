@@ -3,6 +3,9 @@
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault(
+    "CUDA_VISIBLE_DEVICES", "-1"
+)  # the tests compare to the bit, and a CPU's quicker forms; no GPU does either
 
 from pathlib import Path
 

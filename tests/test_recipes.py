@@ -43,6 +43,7 @@ def test_an_unknown_recipe_names_the_known_ones():
         get_recipe("nothing")
     assert {
         "default",
+        "large",
         "puppy-projects",
         "zero-to-gans",
         "anime-faces-creation",

@@ -21,9 +21,6 @@ def build_generator(
     norm_momentum: float = 0.9,
     norm_epsilon: float = 1e-5,
     initializer: str = "torch",
-    upsampling: str = "transposed",
-    excitation: bool = False,
-    residual_blocks: int = 0,
 ) -> keras.Model:
     """Build a generator: latents to pictures by transposed convolutions, each but the last with batch normalization.
 
@@ -53,23 +50,14 @@ def build_generator(
     base, doublings = _pyramid(image_size)
     latents = keras.Input((latent_size,), name="latents")
     x = layers.Reshape((1, 1, latent_size))(latents)
-    levels = []
     for i, width in enumerate(_fit(widths, doublings)):
+        kernel, stride, padding = (4, 2, "same") if i else (base, 1, "valid")
         # In a transposed convolution PyTorch and Keras both count the output channels as the fan-in.
-        if i == 0:
-            x = layers.Conv2DTranspose(width, base, 1, "valid", **_initialized(initializer, bias, fan_in=base**2 * width))(x)
-        else:
-            x = _double(x, width, upsampling, initializer, bias)
+        options = _initialized(initializer, bias, fan_in=kernel**2 * width)
+        x = layers.Conv2DTranspose(width, kernel, stride, padding, **options)(x)
         x = layers.BatchNormalization(momentum=norm_momentum, epsilon=norm_epsilon)(x)
         x = _activation(slope)(x)
-        for _ in range(residual_blocks):
-            x = _residual(x, slope or 0.2, initializer, layers.BatchNormalization(momentum=norm_momentum, epsilon=norm_epsilon))
-        if excitation and i >= 2:
-            gate = layers.AveragePooling2D(levels[i - 2].shape[1] // base)(levels[i - 2])
-            gate = _activation(0.1)(layers.Conv2D(width, base)(gate))
-            x = layers.Multiply()([x, layers.Conv2D(width, 1, activation="sigmoid")(gate)])
-        levels.append(x)
-    x = _double(x, 3, upsampling, initializer, bias, dtype="float32")
+    x = layers.Conv2DTranspose(3, 4, 2, "same", dtype="float32", **_initialized(initializer, bias, fan_in=4**2 * 3))(x)
     images = layers.Activation("tanh", dtype="float32", name="images")(x)
     return keras.Model(latents, images, name="generator")
 
@@ -85,7 +73,6 @@ def build_discriminator(
     initializer: str = "torch",
     head_channels: int = 0,
     minibatch_deviation: int = 0,
-    residual_blocks: int = 0,
 ) -> keras.Model:
     """Build a discriminator: pictures to one logit by stride-2 convolutions.
 
@@ -128,8 +115,6 @@ def build_discriminator(
         if norm == "batch" or (norm == "batch-inner" and i > 0):
             x = layers.BatchNormalization(momentum=norm_momentum, epsilon=norm_epsilon)(x)
         x = _activation(slopes[min(i, len(slopes) - 1)])(x)
-        for _ in range(residual_blocks):
-            x = _residual(x, slopes[-1], initializer)
     if minibatch_deviation:
         x = _append_deviation(x, minibatch_deviation)
     if head_channels:
@@ -141,32 +126,6 @@ def build_discriminator(
         x = layers.Flatten()(x)
         logits = layers.Dense(1, dtype="float32", name="logits", **_initialized(initializer, bias, fan_in=x.shape[-1]))(x)
     return keras.Model(images, logits, name="discriminator")
-
-
-def _double(x, width, upsampling, initializer, bias, **options):
-    """Twice the side."""
-    if upsampling == "transposed":
-        return layers.Conv2DTranspose(width, 4, 2, "same", **_initialized(initializer, bias, fan_in=4**2 * width), **options)(x)
-    if upsampling == "nearest":
-        x = layers.UpSampling2D(2)(x)
-        return layers.Conv2D(width, 3, 1, "same", **_initialized(initializer, bias, fan_in=3**2 * x.shape[-1]), **options)(x)
-    side = x.shape[1]
-    x = layers.Conv2D(4 * width, 3, 1, "same", **_initialized(initializer, bias, fan_in=3**2 * x.shape[-1]), **options)(x)
-    x = layers.Reshape((side, side, 2, 2, width))(x)
-    return layers.Reshape((2 * side, 2 * side, width))(layers.Permute((1, 3, 2, 4, 5))(x))
-
-
-def _residual(x, slope, initializer, norm=None):
-    """Two 3x3 convolutions beside the identity; nothing but the identity at first."""
-    width = x.shape[-1]
-    y = layers.Conv2D(width // 2, 3, 1, "same", use_bias=norm is None, **_kernel(initializer))(x)
-    y = _activation(slope)(norm(y) if norm else y)
-    y = layers.Conv2D(width, 3, 1, "same", kernel_initializer="zeros")(y)
-    return layers.Add()([x, y])
-
-
-def _kernel(initializer):
-    return {"kernel_initializer": _initialized(initializer, False, 1)["kernel_initializer"]}
 
 
 def _pyramid(image_size: int) -> tuple[int, int]:
