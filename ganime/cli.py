@@ -85,7 +85,8 @@ def gif(run_name, output, fps, max_size, hold):
 def generate(run_name, model, seeds, truncation, output):
     """Make faces with a trained generator: one grid, or single files in a folder.
 
-    Without --run and --model it is the generator that ships with ganime (checkpoints/anime-face-64.md). The same seed gives the same face on every machine.
+    Without --run and --model it is the generator that ships with ganime (checkpoints/anime-face-64.md). The same seed
+    gives the same face on every machine.
 
     \b
     Examples:
