@@ -1,14 +1,13 @@
-"""One change at a time: variants of a recipe, each trained for the same computing time from several seeds, and scored.
+"""One change at a time: variants of the default recipe, trained for the same computing time from several seeds, and scored.
 
-    python -m benchmarks.ablation --data faces --output ablation --pictures 270000 VARIANT ...
+    python -m benchmarks.ablation --data faces --output ablation --pictures 500000 VARIANT ...
 
-The table of variants is `benchmarks/ablation.json`: what each sets, on top of which other one, and its cost, the time of a
-training step per picture in that of the first variant. A variant sees so many pictures, divided by its cost; marks are at an
-eighth, a quarter, a half and all of that. Scores are against a tenth of the pictures that was held out. With --jobs several
-train at once, as a GPU allows; OUTPUT keeps every score and the last grid, and what has finished is not run again.
+`benchmarks/ablation.json` says what each variant sets and what it costs: the time of a training step per picture, in that of
+`default`. `a+b` is both. A variant sees --pictures divided by its cost, and is scored after an eighth, a quarter, a half and
+all of them, against a tenth of the data, which was held out. With --jobs several train at once, as a GPU allows; OUTPUT keeps
+every score and the last grid, and what has finished is not run again.
 """
 
-import dataclasses
 import json
 import math
 import os
@@ -27,18 +26,11 @@ VARIANTS = Path(__file__).with_suffix(".json")
 MARKS = (1 / 8, 1 / 4, 1 / 2, 1)
 
 
-def settings_of(name, variants):
-    """All settings of a variant, those of what it builds on first; `a+b` is a with what b sets."""
-    name, *more = name.split("+")
-    variant = variants[name]
-    first = (settings_of(variant["on"], variants) if variant.get("on") else []) + variant["set"]
-    return first + [setting for other in more for setting in variants[other]["set"]]
-
-
-def property_of(name, key, default, variants):
-    """The product, or for 0 by default the sum, of what the parts of a name have."""
-    values = [variants[part].get(key, default) for part in name.split("+")]
-    return math.prod(values) if default else sum(values)
+def read_variant(name):
+    """The settings of a variant, and its cost."""
+    variants = json.loads(VARIANTS.read_text())
+    parts = [variants[part] for part in name.split("+")]
+    return [setting for part in parts for setting in part["set"]], math.prod(part.get("cost", 1) for part in parts)
 
 
 def train(name, seed, data, pictures, samples, output, jit):
@@ -54,12 +46,11 @@ def train(name, seed, data, pictures, samples, output, jit):
     from ganime.sampling import sample
 
     tf.config.optimizer.set_experimental_options({"remapping": False})  # as ganime.fit does
-    variants = json.loads(VARIANTS.read_text())
-    recipe = get_recipe("default").override(*settings_of(name, variants))
-    grow = property_of(name, "grow", 0, variants)
-    total = round((pictures - 0.26 * grow) / property_of(name, "cost", 1, variants) / recipe.batch_size)
+    settings, cost = read_variant(name)
+    recipe = get_recipe("default").override(*settings)
+    total = round(pictures / cost / recipe.batch_size)
     marks, results, started = [round(total * mark) for mark in MARKS], [], time.monotonic()
-    part, held_out = ganime.split(ganime.open_pictures(data), 64)
+    shown, held_out = ganime.split(ganime.open_pictures(data), 64)
     extractor = FeatureExtractor()
 
     class Score(keras.callbacks.Callback):
@@ -71,36 +62,18 @@ def train(name, seed, data, pictures, samples, output, jit):
                 scores = evaluate(GeneratedPictures(generator, samples), held_out, extractor, recipe.image_size)
                 results.append({"step": step, "pictures": step * recipe.batch_size, "seconds": seconds, **scores})
 
-    engine = ganime.Engine(jit_compile=jit)
-    gan = ganime.build_gan(recipe, seed, engine)
-    if grow:
-        widths = {"generator_widths": recipe.generator_widths[:-1], "discriminator_widths": recipe.discriminator_widths[1:]}
-        small = dataclasses.replace(recipe, image_size=recipe.image_size // 2, **widths)
-        first = ganime.build_gan(small, seed, engine)
-        steps = grow // small.batch_size
-        first.fit(make_dataset(part, small.image_size, small.batch_size, 0, steps, seed, small.flips), verbose=0, shuffle=False)
-        copy_weights(first.generator.weights, gan.generator.weights)
-        copy_weights(first.averaged_generator.weights, gan.averaged_generator.weights)
-        copy_weights(first.discriminator.weights[::-1], gan.discriminator.weights[::-1])
-    dataset = make_dataset(part, recipe.image_size, recipe.batch_size, 0, total, seed, recipe.flips)
+    gan = ganime.build_gan(recipe, seed, ganime.Engine(jit_compile=jit))
+    dataset = make_dataset(shown, recipe.image_size, recipe.batch_size, 0, total, seed, recipe.flips)
     gan.fit(dataset, verbose=0, shuffle=False, callbacks=[keras.callbacks.TerminateOnNaN(), Score()])
     save_picture(output / f"{name}-{seed}.png", make_grid(sample(gan.averaged_generator, range(32)), columns=8))
     with atomic_write(output / f"{name}-{seed}.json") as part:
-        part.write_text(json.dumps({"recipe": settings_of(name, variants), "results": results}, indent=1))
-
-
-def copy_weights(sources, targets):
-    """Copy from the first on, as far as the shapes are the same."""
-    for source, target in zip(sources, targets, strict=False):
-        if source.shape != target.shape:
-            return
-        target.assign(source)
+        part.write_text(json.dumps({"settings": settings, "results": results}, indent=1))
 
 
 @click.command()
 @click.argument("names", nargs=-1)
 @click.option("--data", required=True, help="A folder of faces, or a packed file.")
-@click.option("--pictures", default=270_000, show_default=True, help="That a variant of cost 1 sees.")
+@click.option("--pictures", default=500_000, show_default=True, help="That a variant of cost 1 sees.")
 @click.option("--samples", default=2000, show_default=True)
 @click.option("--seeds", default="0", show_default=True)
 @click.option("--jobs", default=1, show_default=True, help="Trainings at once.")

@@ -105,8 +105,8 @@ class GAN(keras.Model):
             jit_compile, **kwargs: As in `keras.Model.compile`.
 
         Raises:
-            InputError: If an augmentation is unknown, an interval is below 1, real labels could fall below 0, or both relativistic
-                and separate_updates are asked for.
+            InputError: If an augmentation is unknown, an interval is below 1, real labels could fall below 0, or both
+                relativistic and separate_updates are asked for.
         """
         if isinstance(augmentations, str) or not set(augmentations) <= POLICIES.keys():
             raise InputError(f"augmentations {augmentations!r} is not a list of names out of {', '.join(POLICIES)}")
@@ -143,8 +143,8 @@ class GAN(keras.Model):
         Returns:
             Values of this step (not running means): `d_loss` (weighted, without the penalty), its terms `real_loss` and
             `fake_loss` (unweighted), `g_loss` (of its last update, where it is held), `real_score` and `fake_score` (mean
-            sigmoid of the logits or, if relativistic, of their differences), `d_accuracy`, and `r1` (mean squared gradient norm;
-            0 where the step applies none) if there is such a penalty.
+            sigmoid of the logits or, if relativistic, of their differences), `d_accuracy`, and `r1` (mean squared gradient
+            norm; 0 where the step applies none) if there is such a penalty.
         """
         real = keras.utils.unpack_x_y_sample_weight(data)[0]
         if real.dtype == tf.uint8:
