@@ -1,60 +1,125 @@
-"""A race: recipes train one after another for the same time on the same pictures and are scored at the same minutes.
+"""A race: contenders train one after another for the same time on the same pictures and are scored at the same minutes.
 
-    python -m benchmarks.quality --data faces --minutes 5,10,20 --output race default zero-to-gans
+    python -m benchmarks.quality --data faces --output race --torch-python /path/to/python pytorch zero-to-gans default
 
-A tenth of the pictures is held out (`ganime.split`), and the scores are against these. Scoring does not count as time. Every
-contender's run, grids and scores stay in the output folder; one that has finished is not run again.
+A contender is a recipe, or `pytorch`: the project after which `zero-to-gans` is named, as published (needs --torch-python, a
+Python with torch and torchvision). A tenth of the pictures is held out (`ganime.split`), and the scores are against these.
+Neither start nor scoring count as time. OUTPUT keeps all grids and scores, and race.png, scores against minutes; a
+contender that has finished is not run again, so a race can go on later, with more contenders.
 """
 
 import json
+import tempfile
 import time
 from pathlib import Path
 
 import click
 import keras
+import numpy as np
 
 import ganime
+from benchmarks import run_code
 from ganime.metrics.evaluation import GeneratedPictures, evaluate, score_names
 from ganime.metrics.features import FeatureExtractor
 from ganime.pictures import make_grid, save_picture
 from ganime.runs import atomic_write
-from ganime.sampling import sample
+
+PYTORCH = """
+import copy, json, sys, time
+import numpy as np
+import torch
+from benchmarks import published_pytorch as published
+torch.manual_seed(int(sys.argv[4]))
+data, minutes, samples, output = sys.argv[1], json.loads(sys.argv[2]), int(sys.argv[3]), sys.argv[5]
+generator, discriminator = published.build()
+step, steps, seconds = published.make_step(generator, discriminator), 0, 0.0
+batches = published.make_batches(data)
+step(next(batches))
+for minute in minutes:
+    since = time.monotonic()
+    while seconds + time.monotonic() - since < 60 * minute:
+        step(next(batches))
+        steps += 1
+    seconds += time.monotonic() - since
+    sampler, faces = copy.deepcopy(generator), []  # in training mode, as its author samples
+    with torch.no_grad():
+        for _ in range(-(-samples // published.BATCH)):
+            images = sampler(torch.randn(published.BATCH, published.LATENT, 1, 1, device=published.DEVICE))
+            faces.append(((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy())
+    np.save(f"{output}/faces-{minute:03}.npy", np.concatenate(faces)[:samples])
+    np.save(f"{output}/steps-{minute:03}.npy", steps)
+print(published.BATCH)
+"""
+
+
+class Faces:
+    """Given faces as a set of pictures."""
+
+    def __init__(self, faces):
+        self.faces = faces
+
+    def __len__(self):
+        return len(self.faces)
+
+    def load_batch(self, indices, size):
+        """uint8 [indices, size, size, 3]; the size is the faces' own."""
+        return self.faces[list(indices)]
 
 
 class Race(keras.callbacks.Callback):
-    """Score at the given minutes of training; stop at the last."""
+    """Assess (minute, step, faces) at the given minutes of training; stop at the last."""
 
-    def __init__(self, minutes, assess):
+    def __init__(self, minutes, samples, assess):
         super().__init__()
-        self.minutes, self.assess, self.results = sorted(minutes), assess, []
-
-    def on_train_begin(self, logs=None):
-        self.started = time.monotonic()
+        self.minutes, self.samples, self.assess, self.done = sorted(minutes), samples, assess, 0
 
     def on_train_batch_end(self, batch, logs=None):
         now = time.monotonic()
-        if now - self.started >= 60 * self.minutes[len(self.results)]:
-            step = int(self.model.step.numpy())
-            minute = self.minutes[len(self.results)]
-            self.results.append({"minutes": minute, "step": step, **self.assess(self.model.averaged_generator, minute)})
-            self.model.stop_training = len(self.results) == len(self.minutes)
+        if not batch:  # the first step, in which all is traced, is the start
+            self.started = now
+        if now - self.started >= 60 * self.minutes[self.done]:
+            faces = GeneratedPictures(self.model.averaged_generator, self.samples)
+            self.assess(self.minutes[self.done], int(self.model.step.numpy()), faces)
+            self.done += 1
+            self.model.stop_training = self.done == len(self.minutes)
             self.started += time.monotonic() - now
 
 
-def run(name, settings, pictures, held_out, minutes, samples, extractor, output, seed):
+def train_pytorch(python, pictures, minutes, samples, seed, output, assess):
+    """Train the published project in a process of its own, and assess what it drew."""
+    with tempfile.TemporaryDirectory() as folder:
+        faces = Path(folder) / "all" / "faces"
+        faces.mkdir(parents=True)
+        for index in pictures.indices.tolist():
+            path = pictures.pictures.path(index).resolve()
+            (faces / f"{index:06}{path.suffix}").symlink_to(path)
+        output.mkdir(parents=True, exist_ok=True)
+        batch = int(run_code(python, PYTORCH, faces.parent, json.dumps(minutes), samples, seed, output.resolve()))
+    for minute in minutes:
+        steps, drawn = (output / f"{kind}-{minute:03}.npy" for kind in ("steps", "faces"))
+        assess(minute, int(np.load(steps)), Faces(np.load(drawn)))
+    return batch
+
+
+def run(name, settings, pictures, held_out, minutes, samples, extractor, output, seed, torch_python):
     """Scores of one contender at each mark; from its file if it has run before."""
     path = output / name / "race.json"
     options = {"settings": settings, "data": held_out.fingerprint, "minutes": minutes, "samples": samples, "seed": seed}
     if not path.exists():
-        recipe = ganime.get_recipe(name).override(*settings)
+        results = []
 
-        def assess(generator, minute):
-            save_picture(output / name / f"minute-{minute:03}.png", make_grid(sample(generator, range(64))))
-            return evaluate(GeneratedPictures(generator, samples), held_out, extractor, recipe.image_size)
+        def assess(minute, step, faces):
+            save_picture(output / name / f"minute-{minute:03}.png", make_grid(faces.load_batch(range(64), 64)))
+            results.append({"minutes": minute, "step": step, **evaluate(faces, held_out, extractor, 64)})
 
-        race = Race(minutes, assess)
-        ganime.fit(ganime.Run(output / name), recipe, pictures, 10**9, seed, 10**9, 10**9, callbacks=(race,))
-        results = [{"pictures": result["step"] * recipe.batch_size, **result} for result in race.results]
+        if name == "pytorch":
+            batch = train_pytorch(torch_python, pictures, minutes, samples, seed, output / name, assess)
+        else:
+            recipe = ganime.get_recipe(name).override(*settings)
+            batch = recipe.batch_size
+            race = Race(minutes, samples, assess)
+            ganime.fit(ganime.Run(output / name), recipe, pictures, 10**9, seed, 10**9, 10**9, callbacks=(race,))
+        results = [{"pictures": result["step"] * batch, **result} for result in results]
         with atomic_write(path) as part:
             part.write_text(json.dumps({"options": options, "results": results}, indent=1))
     race = json.loads(path.read_text())
@@ -63,26 +128,48 @@ def run(name, settings, pictures, held_out, minutes, samples, extractor, output,
     return race["results"]
 
 
+def draw(races, kernel, path):
+    """The kernel distance of every contender against minutes."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 4), dpi=90, layout="constrained")
+    axes = figure.subplots()
+    for name, results in races.items():
+        minutes, values, deviations = ([r[key] for r in results] for key in ("minutes", kernel, f"{kernel}-deviation"))
+        axes.errorbar(minutes, values, deviations, marker="o", markersize=3, linewidth=1, label=name)
+    axes.set(xlabel="minutes of training", ylabel=kernel, ylim=(0, None))
+    axes.grid(alpha=0.3)
+    axes.legend()
+    with atomic_write(path) as part:
+        figure.savefig(part)
+
+
 @click.command()
-@click.argument("recipes", nargs=-1, required=True)
+@click.argument("contenders", nargs=-1, required=True)
 @click.option("--data", required=True, help="A folder of faces.")
 @click.option("--minutes", default="5,10,20,45", show_default=True, help="When to score.")
 @click.option("--samples", default=2000, show_default=True)
 @click.option("--output", type=click.Path(path_type=Path), default=Path("checkpoints/race"), show_default=True)
 @click.option("--set", "settings", multiple=True, metavar="FIELD=VALUE", help="Of every recipe, as for `fit`.")
 @click.option("--seed", default=0, show_default=True)
-def main(recipes, data, minutes, samples, output, settings, seed):
-    """Run the race and print its table."""
+@click.option("--torch-python", metavar="PYTHON", help="A Python that has torch and torchvision, for `pytorch`.")
+def main(contenders, data, minutes, samples, output, settings, seed, torch_python):
+    """Run the race and print its table; ratios are to the first contender at the same minute."""
+    if "pytorch" in contenders and not torch_python:
+        raise click.UsageError("pytorch needs --torch-python")
     pictures, held_out = ganime.split(ganime.open_pictures(data), 64)
-    extractor, minutes = FeatureExtractor(), [int(minute) for minute in minutes.split(",")]
+    extractor, minutes = FeatureExtractor(), sorted(int(minute) for minute in minutes.split(","))
+    kernel = extractor.network.kernel
     columns = [name for name in score_names(extractor) if not name.endswith("-deviation")]
-    header = " | ".join(["recipe", "minutes", "pictures seen", *columns])
-    click.echo(f"| {header} |\n|---" + "|--:" * (2 + len(columns)) + "|")
-    for name in recipes:
-        results = run(name, settings, pictures, held_out, minutes, samples, extractor, output, seed)
-        for result in results:
-            shown = [_show(result, column) for column in columns]
+    header = " | ".join(["contender", "minutes", "pictures seen", f"{kernel}, ratio", *columns])
+    click.echo(f"| {header} |\n|---" + "|--:" * (3 + len(columns)) + "|")
+    races = {}
+    for name in contenders:
+        races[name] = run(name, settings, pictures, held_out, minutes, samples, extractor, output, seed, torch_python)
+        for result, first in zip(races[name], races[contenders[0]], strict=True):
+            shown = [f"{result[kernel] / first[kernel]:.2f}x", *(_show(result, column) for column in columns)]
             click.echo(f"| {name} | {result['minutes']} | {result['pictures']:,} | " + " | ".join(shown) + " |")
+    draw(races, kernel, output / "race.png")
 
 
 def _show(result, column):
