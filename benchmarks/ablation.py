@@ -10,7 +10,6 @@ every score and the last grid, and what has finished is not run again.
 
 import json
 import math
-import os
 import subprocess
 import sys
 import time
@@ -29,6 +28,8 @@ MARKS = (1 / 8, 1 / 4, 1 / 2, 1)
 def read_variant(name):
     """The settings of a variant, and its cost."""
     variants = json.loads(VARIANTS.read_text())
+    if unknown := set(name.split("+")) - variants.keys():
+        raise click.UsageError(f"{VARIANTS} has no variant {', '.join(unknown)}")
     parts = [variants[part] for part in name.split("+")]
     return [setting for part in parts for setting in part["set"]], math.prod(part.get("cost", 1) for part in parts)
 
@@ -49,18 +50,16 @@ def train(name, seed, data, pictures, samples, output, jit):
     settings, cost = read_variant(name)
     recipe = get_recipe("default").override(*settings)
     total = round(pictures / cost / recipe.batch_size)
-    marks, results, started = [round(total * mark) for mark in MARKS], [], time.monotonic()
+    marks, results = [round(total * mark) for mark in MARKS], []
     shown, held_out = ganime.split(ganime.open_pictures(data), 64)
     extractor = FeatureExtractor()
 
     class Score(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
-            step = int(self.model.step.numpy()) if batch + 1 in marks else 0
-            if step:
-                seconds = time.monotonic() - started
+            if (step := batch + 1) in marks:
                 generator = self.model.averaged_generator
                 scores = evaluate(GeneratedPictures(generator, samples), held_out, extractor, recipe.image_size)
-                results.append({"step": step, "pictures": step * recipe.batch_size, "seconds": seconds, **scores})
+                results.append({"step": step, "pictures": step * recipe.batch_size, **scores})
 
     gan = ganime.build_gan(recipe, seed, ganime.Engine(jit_compile=jit))
     dataset = make_dataset(shown, recipe.image_size, recipe.batch_size, 0, total, seed, recipe.flips)
@@ -86,6 +85,8 @@ def main(names, data, pictures, samples, seeds, jobs, limit, jit, output, worker
     output.mkdir(parents=True, exist_ok=True)
     names = names or tuple(json.loads(VARIANTS.read_text()))
     seeds = [int(seed) for seed in seeds.split(",")]
+    for name in names:
+        read_variant(name)
     if worker:
         return train(names[0], seeds[0], data, pictures, samples, output, jit)
     end = time.monotonic() + limit
@@ -99,7 +100,8 @@ def main(names, data, pictures, samples, seeds, jobs, limit, jit, output, worker
         command = [sys.executable, "-m", "benchmarks.ablation", "--worker", name, "--seeds", str(seed), *options]
         with open(output / f"{name}-{seed}.log", "w") as log:
             try:
-                subprocess.run(command + ["--jit"] * jit, stdout=log, stderr=log, timeout=left, env=os.environ)
+                if subprocess.run(command + ["--jit"] * jit, stdout=log, stderr=log, timeout=left).returncode:
+                    print(f"{name} from seed {seed} failed; see {log.name}", file=sys.stderr)
             except subprocess.TimeoutExpired:
                 print(f"{name} from seed {seed} was not finished", file=sys.stderr)
 

@@ -3,8 +3,8 @@
     python -m benchmarks.engines --data faces --rounds 3
 
 Through `GAN.fit` on the pictures of a folder, each measurement in a process of its own, all in turns; tables give medians of
-the rounds, with the ratio to float32 without XLA in the same round. On a GPU the memory is the most that TensorFlow held there.
-The start is the seconds to the end of the first step, tracing and compiling included.
+the rounds, with the ratio to float32 without XLA in the same round. Memory is the most that TensorFlow held on the GPU, or that
+the process held without one. The start is the seconds to the end of the first step, tracing and compiling included.
 """
 
 import json
@@ -27,7 +27,7 @@ ENGINES = {
     "float32, XLA, 10 steps at once": {"jit_compile": True, "steps_per_execution": 10},
 }
 MEASURE = """
-import json, math, sys, time
+import json, math, resource, sys, time
 import ganime, keras
 import tensorflow as tf
 data, recipe, seconds, settings = sys.argv[1], ganime.get_recipe(sys.argv[2]), float(sys.argv[3]), json.loads(sys.argv[4])
@@ -43,12 +43,12 @@ dataset = ganime.make_dataset(ganime.open_pictures(data), recipe.image_size, rec
 since = time.perf_counter()
 ganime.build_gan(recipe, engine=ganime.Engine(**settings)).fit(dataset, shuffle=False, verbose=0, callbacks=[Clock()])
 (first, step), (last, end) = ends[2], ends[-1]
+held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 gpus = tf.config.list_logical_devices("GPU")
 print(json.dumps({
     "rate": (end - step) * recipe.batch_size / (last - first),
     "start": ends[0][0] - since,
-    "memory": tf.config.experimental.get_memory_info("GPU:0")["peak"] if gpus else None,
-    "device": gpus[0].name if gpus else "CPU",
+    "memory": tf.config.experimental.get_memory_info("GPU:0")["peak"] if gpus else held * 1024,
 }))
 """
 
@@ -61,28 +61,28 @@ print(json.dumps({
 def main(recipes, data, rounds, seconds):
     """Measure, and print a table for every recipe: all of them by default."""
     found = {}
-    for _ in range(rounds):
-        for recipe in recipes or dict.fromkeys(ganime.RECIPES):
+    recipes = {name: ganime.get_recipe(name) for name in recipes or ganime.RECIPES}
+    for round_ in range(rounds):
+        for recipe in recipes:
             for name, engine in ENGINES.items():
                 try:
                     result = json.loads(run_code(sys.executable, MEASURE, data, recipe, seconds, json.dumps(engine)))
                 except SystemExit as error:
                     print(recipe, name, "failed:", str(error)[-600:], file=sys.stderr, flush=True)
                     continue
-                found.setdefault((recipe, name), []).append(result)
+                found.setdefault((recipe, name), {})[round_] = result
                 print(recipe, name, result, file=sys.stderr, flush=True)
-    for recipe in dict.fromkeys(recipe for recipe, _ in found):
+    for recipe in recipes:
         print(f"\n| {recipe} | images/s | ratio | memory, MB | start, s |\n|---|--:|--:|--:|--:|")
         for name in ENGINES:
-            results = found.get((recipe, name), [])
+            results, base = (found.get((recipe, engine), {}) for engine in (name, "float32"))
             if not results:
                 print(f"| {name} | failed |")
                 continue
-            rate, start = (statistics.median(result[key] for result in results) for key in ("rate", "start"))
-            base = [result["rate"] for result in found.get((recipe, "float32"), results)]
-            ratio = statistics.median(r["rate"] / b for r, b in zip(results, base, strict=False))
-            memory = f"{results[0]['memory'] / 1e6:,.0f}" if results[0]["memory"] else ""
-            print(f"| {name} | {rate:,.0f} | {ratio:.2f} | {memory} | {start:.1f} |")
+            rate, start, memory = (statistics.median(r[key] for r in results.values()) for key in ("rate", "start", "memory"))
+            ratios = [results[i]["rate"] / base[i]["rate"] for i in results.keys() & base.keys()]
+            ratio = f"{statistics.median(ratios):.2f}" if ratios else ""
+            print(f"| {name} | {rate:,.0f} | {ratio} | {memory / 1e6:,.0f} | {start:.1f} |")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ contender that has finished is not run again, so a race can go on later, with mo
 import json
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -71,7 +72,7 @@ class Race(keras.callbacks.Callback):
 
     def __init__(self, minutes, samples, assess):
         super().__init__()
-        self.minutes, self.samples, self.assess, self.done = sorted(minutes), samples, assess, 0
+        self.minutes, self.samples, self.assess, self.done = minutes, samples, assess, 0
 
     def on_train_batch_end(self, batch, logs=None):
         now = time.monotonic()
@@ -104,18 +105,21 @@ def train_pytorch(python, pictures, minutes, samples, seed, output, assess):
 def run(name, settings, pictures, held_out, minutes, samples, extractor, output, seed, torch_python):
     """Scores of one contender at each mark; from its file if it has run before."""
     path = output / name / "race.json"
-    options = {"settings": settings, "data": held_out.fingerprint, "minutes": minutes, "samples": samples, "seed": seed}
+    recipe = None if name == "pytorch" else ganime.get_recipe(name).override(*settings)
+    options = {"data": held_out.fingerprint, "minutes": minutes, "samples": samples, "seed": seed}
+    options = json.loads(json.dumps({**options, "recipe": recipe and asdict(recipe)}))
     if not path.exists():
+        if (output / name).exists():
+            raise click.UsageError(f"{output / name} is of a race that was interrupted; delete it")
         results = []
 
         def assess(minute, step, faces):
             save_picture(output / name / f"minute-{minute:03}.png", make_grid(faces.load_batch(range(64), 64)))
             results.append({"minutes": minute, "step": step, **evaluate(faces, held_out, extractor, 64)})
 
-        if name == "pytorch":
+        if recipe is None:
             batch = train_pytorch(torch_python, pictures, minutes, samples, seed, output / name, assess)
         else:
-            recipe = ganime.get_recipe(name).override(*settings)
             batch = recipe.batch_size
             race = Race(minutes, samples, assess)
             ganime.fit(ganime.Run(output / name), recipe, pictures, 10**9, seed, 10**9, 10**9, callbacks=(race,))
@@ -123,7 +127,7 @@ def run(name, settings, pictures, held_out, minutes, samples, extractor, output,
         with atomic_write(path) as part:
             part.write_text(json.dumps({"options": options, "results": results}, indent=1))
     race = json.loads(path.read_text())
-    if race["options"] != json.loads(json.dumps(options)):
+    if race["options"] != options:
         raise click.UsageError(f"{path} is of a race with other options; choose another --output")
     return race["results"]
 
@@ -150,14 +154,14 @@ def draw(races, kernel, path):
 @click.option("--minutes", default="5,10,20,45", show_default=True, help="When to score.")
 @click.option("--samples", default=2000, show_default=True)
 @click.option("--output", type=click.Path(path_type=Path), default=Path("checkpoints/race"), show_default=True)
-@click.option("--set", "settings", multiple=True, metavar="FIELD=VALUE", help="Of every recipe, as for `fit`.")
+@click.option("--set", "settings", multiple=True, metavar="FIELD=VALUE", help="Of every recipe, as for `fit`; not its size.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--torch-python", metavar="PYTHON", help="A Python that has torch and torchvision, for `pytorch`.")
 def main(contenders, data, minutes, samples, output, settings, seed, torch_python):
     """Run the race and print its table; ratios are to the first contender at the same minute."""
     if "pytorch" in contenders and not torch_python:
         raise click.UsageError("pytorch needs --torch-python")
-    pictures, held_out = ganime.split(ganime.open_pictures(data), 64)
+    pictures, held_out = ganime.split(ganime.PictureFolder(data), 64)
     extractor, minutes = FeatureExtractor(), sorted(int(minute) for minute in minutes.split(","))
     kernel = extractor.network.kernel
     columns = [name for name in score_names(extractor) if not name.endswith("-deviation")]

@@ -118,14 +118,14 @@ def generate(run_name, model, seeds, truncation, output):
                 pictures.save_picture(output / f"face-{seed:06d}.png", face)
     else:
         pictures.save_picture(output, pictures.make_grid(sample(generator, chosen, truncation)))
-    click.echo(f"{output}: {len(chosen):,} faces of {model or 'the generator that ships with ganime; --run NAME is of a run'}")
+    click.echo(f"{output}: {len(chosen):,} faces of {model or 'the generator that ships with ganime (--run NAME for a run)'}")
 
 
 @cli.command()
 def recipes():
     """Show all recipes side by side.
 
-    Any field can be changed with `fit --set FIELD=VALUE`. The table is 190 columns wide.
+    Any field can be changed with `fit --set FIELD=VALUE`. The table is 195 columns wide.
 
     \b
     Examples:

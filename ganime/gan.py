@@ -83,8 +83,8 @@ class GAN(keras.Model):
 
         Args:
             g_optimizer, d_optimizer: Keras optimizers; by default Adam, 2e-4, beta_1 0.5, as the DCGAN paper has it.
-            relativistic: Whether each real picture's logit is compared with that of a generated one (Jolicoeur-Martineau 2018;
-                see `losses.compare`), instead of each being judged alone.
+            relativistic: Whether the logits of a real and a generated picture are compared (`losses.compare`). The generator's are
+                compared with what the real ones had before the discriminator's update, which saves a pass.
             label_noise: Width a of the label noise: real 1 - U(0, a), generated U(0, a); the generator trains against noisy
                 real labels.
             label_smoothing: How far the discriminator's real labels are lowered (one-sided smoothing).
@@ -101,12 +101,11 @@ class GAN(keras.Model):
                 saves a forward pass, instead of from new ones.
             d_updates: Discriminator updates per generator update; each is a step with pictures of its own.
             hold_below: Hold the generator still in steps where the discriminator's accuracy (mean of the shares of real and
-                of generated pictures that it tells right) is below this threshold.
+                of generated pictures, or of pairs, that it tells right) is below this threshold.
             jit_compile, **kwargs: As in `keras.Model.compile`.
 
         Raises:
-            InputError: If an augmentation is unknown, an interval is below 1, real labels could fall below 0, or both
-                relativistic and separate_updates are asked for.
+            InputError: If an augmentation is unknown, an interval is below 1, real labels could fall below 0, or pairs parted.
         """
         if isinstance(augmentations, str) or not set(augmentations) <= POLICIES.keys():
             raise InputError(f"augmentations {augmentations!r} is not a list of names out of {', '.join(POLICIES)}")
@@ -115,7 +114,9 @@ class GAN(keras.Model):
         if label_noise + label_smoothing > 1:
             raise InputError("label_noise and label_smoothing are more than 1 together: real labels would fall below 0")
         if relativistic and separate_updates:
-            raise InputError("relativistic and separate_updates exclude each other: one compares what the other parts")
+            raise InputError(
+                "relativistic and separate_updates exclude each other: pairs need real and generated pictures in one update"
+            )
         super().compile(optimizer=None, jit_compile=jit_compile, **kwargs)
         arguments = locals()
         self.settings = {name: arguments[name] for name in self.SETTINGS}
@@ -195,19 +196,18 @@ class GAN(keras.Model):
         s = self.settings
         images = {"real": augment(real, s["augmentations"], seeds[0]), "fake": augment(fakes, s["augmentations"], seeds[1])}
         uniform = draws.uniform((4, tf.shape(real)[0], 1), seeds[2], axis=1)
+        real_labels = losses.real_labels(uniform[0], s["label_noise"], s["label_smoothing"])
         labels = {
-            "real": losses.real_labels(uniform[0], s["label_noise"], s["label_smoothing"]),
-            "fake": losses.fake_labels(uniform[2], s["label_noise"]),
+            "real": losses.flip_labels(real_labels, uniform[1], s["label_flips"]),
+            "fake": losses.flip_labels(losses.fake_labels(uniform[2], s["label_noise"]), uniform[3], s["label_flips"]),
         }
-        flips = {"real": uniform[1], "fake": uniform[3]}
-        logits, judged, logs, total = {}, {}, {}, 0.0
+        logits, logs, total = {}, {}, 0.0
         for kinds in (["real"], ["fake"]) if s["separate_updates"] else (["real", "fake"],):
             with tf.GradientTape() as tape:
                 logits |= {kind: tf.cast(self._training_discriminator(images[kind]), tf.float32) for kind in kinds}
                 judged = losses.compare(logits) if s["relativistic"] else logits
                 for kind in kinds:
-                    targets = losses.flip_labels(labels[kind], flips[kind], s["label_flips"])
-                    logs[kind + "_loss"] = losses.binary_cross_entropy(targets, judged[kind])
+                    logs[kind + "_loss"] = losses.binary_cross_entropy(labels[kind], judged[kind])
                 value = tf.add_n([logs[kind + "_loss"] * s[kind + "_weight"] for kind in kinds])
                 objective = self.d_optimizer.scale_loss(value / replicas.count())
             gradients = tape.gradient(objective, _variables(self.discriminator))

@@ -16,9 +16,9 @@ def binary_cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
 def compare(logits: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     """Relativistic logits: how much more real each real picture seems than a generated one, and the reverse.
 
-    With them both networks' losses are about pairs, so no generator can win by one kind of picture alone: the discriminator's
-    are those of Jolicoeur-Martineau 2018 (RSGAN, https://arxiv.org/abs/1807.00734) or, in R3GAN, RpGAN (Huang et al. 2024,
-    https://arxiv.org/abs/2501.05441), counted twice, since the real and the fake term are equal but for their labels.
+    With them the losses are those of Jolicoeur-Martineau 2018 (RSGAN, https://arxiv.org/abs/1807.00734; called RpGAN by Huang et
+    al. 2024, R3GAN, https://arxiv.org/abs/2501.05441), the discriminator's counted twice: without label noise its real and its
+    fake term are equal.
 
     Args:
         logits: "real" and "fake", float32 [batch, 1] each; pairs have the same place.

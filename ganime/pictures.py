@@ -46,8 +46,8 @@ def save_picture(path: Path, image: np.ndarray) -> None:
 
 
 def save_plots(history: dict[str, np.ndarray], folder: Path) -> None:
-    """Draw `losses.png`, `scores.png` (the mean sigmoid of the logits of real and of generated pictures) and, where there
-    are any, `quality.png` (the scores of `ganime.metrics`) into a folder.
+    """Draw `losses.png`, `scores.png` (the mean sigmoid of the logits of real and of generated pictures, or of their differences)
+    and, where there are any, `quality.png` (the scores of `ganime.metrics`) into a folder.
 
     Args:
         history: Columns `step`, `d_loss`, `g_loss`, `real_score` and `fake_score`, drawn as means of 500 parts at most; and

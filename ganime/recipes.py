@@ -160,7 +160,7 @@ _OURS = Recipe(
 )
 
 RECIPES = {
-    # What made the best faces in 22 minutes of two CPU cores; docs/ablation.md.
+    # The lowest KID-lite0 for as many pictures as two cores train on in 22 minutes; docs/ablation.md.
     "default": _OURS,
     # Wider, slower and averaged over longer: for a GPU, or for days. It made checkpoints/anime-face-64.keras.
     "large": dataclasses.replace(

@@ -29,9 +29,10 @@ def load_generator(path: str | os.PathLike | None = None) -> keras.Model:
         >>> sample(load_generator(), seeds=[7]).shape
         (1, 64, 64, 3)
     """
-    if path is None and not SHIPPED.is_file():
-        raise InputError(f"{SHIPPED} is missing: it comes with a checkout of ganime, not with an installed package")
-    path = path or SHIPPED
+    if path is None:
+        if not SHIPPED.is_file():
+            raise InputError(f"{SHIPPED} is missing: it comes with a checkout of ganime, not with an installed package")
+        path = SHIPPED
     if not os.path.isfile(path):
         raise InputError(f"{path} does not exist (a run saves its generator every --save-every steps)")
     try:

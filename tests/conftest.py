@@ -3,9 +3,8 @@
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-os.environ.setdefault(
-    "CUDA_VISIBLE_DEVICES", "-1"
-)  # the tests compare to the bit, and a CPU's quicker forms; no GPU does either
+# On a GPU results are not equal to the bit, and no convolution has a quicker form.
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 from pathlib import Path
 

@@ -15,7 +15,7 @@ from ganime.training import build_gan, fit
 from tests.test_gan import make_gan, same, train, weights
 
 STEPS = 20
-STEADY = ("g_learning_rate=2e-4", "d_learning_rate=2e-4")  # differences by rounding grow with the learning rate
+SLOW_RATES = ("g_learning_rate=2e-4", "d_learning_rate=2e-4")  # differences by rounding grow with the learning rate
 LOSSES = ("d_loss", "g_loss", "real_score", "fake_score")
 
 
@@ -27,7 +27,7 @@ def run(path, recipe, **options):
 
 def test_every_engine_gives_the_same_training(tiny, tmp_path):
     """20 steps: several in one execution are the same to the bit; 16 bits round more."""
-    tiny = tiny.override(*STEADY)
+    tiny = tiny.override(*SLOW_RATES)
     plain = run(tmp_path / "plain", tiny)
     history, gan = run(tmp_path / "run", tiny, steps_per_execution=5)
     assert history["step"].tolist() == [5, 10, 15, 20] and int(gan.step) == STEPS
@@ -55,6 +55,7 @@ def test_callbacks_count_steps_not_executions(tiny, tmp_path, capsys):
 
 @pytest.mark.slow
 def test_xla_gives_the_same_training(tiny, tmp_path):
+    tiny = tiny.override(*SLOW_RATES)
     plain, compiled = (run(tmp_path / str(jit), tiny, jit_compile=jit)[0] for jit in (False, True))
     assert_close(compiled, plain, 1e-3)
 

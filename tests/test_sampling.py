@@ -5,7 +5,8 @@ import keras
 import numpy as np
 import pytest
 
-from ganime import latents
+from ganime import latents, sampling
+from ganime.errors import InputError
 from ganime.networks import build_generator
 from ganime.pictures import to_uint8
 from ganime.sampling import sample
@@ -103,3 +104,9 @@ def test_generators_are_not_kept():
         "assert kept() is None\n"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_an_installed_package_without_its_generator_says_so(monkeypatch, tmp_path):
+    monkeypatch.setattr(sampling, "SHIPPED", tmp_path / "none.keras")
+    with pytest.raises(InputError, match="not with an installed package"):
+        sampling.load_generator()
