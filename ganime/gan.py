@@ -83,8 +83,8 @@ class GAN(keras.Model):
 
         Args:
             g_optimizer, d_optimizer: Keras optimizers; by default Adam, 2e-4, beta_1 0.5, as the DCGAN paper has it.
-            relativistic: Whether the logits of a real and a generated picture are compared (`losses.compare`). The generator's are
-                compared with what the real ones had before the discriminator's update, which saves a pass.
+            relativistic: Whether the logits of a real and a generated picture are compared (see `losses.compare`). Those of the
+                generator's update meet what the real ones had before the discriminator's, which saves a pass.
             label_noise: Width a of the label noise: real 1 - U(0, a), generated U(0, a); the generator trains against noisy
                 real labels.
             label_smoothing: How far the discriminator's real labels are lowered (one-sided smoothing).

@@ -16,7 +16,7 @@ def binary_cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
 def compare(logits: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     """Relativistic logits: how much more real each real picture seems than a generated one, and the reverse.
 
-    With them the losses are those of Jolicoeur-Martineau 2018 (RSGAN, https://arxiv.org/abs/1807.00734; called RpGAN by Huang et
+    With them the losses are those of Jolicoeur-Martineau 2018 (RSGAN, https://arxiv.org/abs/1807.00734; RpGAN in Huang et
     al. 2024, R3GAN, https://arxiv.org/abs/2501.05441), the discriminator's counted twice: without label noise its real and its
     fake term are equal.
 

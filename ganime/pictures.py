@@ -46,7 +46,7 @@ def save_picture(path: Path, image: np.ndarray) -> None:
 
 
 def save_plots(history: dict[str, np.ndarray], folder: Path) -> None:
-    """Draw `losses.png`, `scores.png` (the mean sigmoid of the logits of real and of generated pictures, or of their differences)
+    """Draw `losses.png`, `scores.png` (the mean sigmoid of real and of generated pictures' logits, or of their differences)
     and, where there are any, `quality.png` (the scores of `ganime.metrics`) into a folder.
 
     Args:
