@@ -62,7 +62,7 @@ def fit(
     Everything goes to checkpoints/<run>/: sample grids, progress.gif, history.csv, plots, generator.keras and the state to
     continue from. The same command continues a run, a larger --steps extends it, Ctrl-C saves and leaves.
 
-    With --evaluate-every (1000 costs 4 % of the time on two cores) a tenth of the pictures, chosen by their content, is not
+    With --evaluate-every (1000 costs 8 % of the time on two cores) a tenth of the pictures, chosen by their content, is not
     trained on; the averaged generator is scored with them as `evaluate --part test --samples 1000` does, and the best one is
     kept as best.keras.
 
