@@ -10,8 +10,8 @@ from pathlib import Path
 from tests.conftest import ROOT, TINY
 
 # Where rounding must not decide: a unit at the kink of its ReLU turns it into a change of the gradient, and Adam makes steps of
-# full size out of gradients that are nothing but rounding, as those of a bias before a batch norm. What rounding does grows with
-# the learning rate.
+# full size out of gradients that are nothing but rounding, as those of a bias before a batch norm. Its effects grow with the
+# learning rate.
 RATES = ("g_learning_rate=1e-4", "d_learning_rate=1e-4")
 STEADY = ("generator_slope=1", "discriminator_slopes=1", "adam_epsilon=1e-4", *RATES)
 
