@@ -37,7 +37,6 @@ def read_variant(name):
 def train(name, seed, data, pictures, samples, output, jit):
     """Train one variant and write its scores: the work of a process."""
     import keras
-    import tensorflow as tf
 
     import ganime
     from ganime.data.pipeline import make_dataset
@@ -46,7 +45,6 @@ def train(name, seed, data, pictures, samples, output, jit):
     from ganime.pictures import make_grid, save_picture
     from ganime.sampling import sample
 
-    tf.config.optimizer.set_experimental_options({"remapping": False})  # as ganime.fit does
     settings, cost = read_variant(name)
     recipe = get_recipe("default").override(*settings)
     total = round(pictures / cost / recipe.batch_size)

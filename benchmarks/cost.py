@@ -31,7 +31,6 @@ def peak():
 before = psutil.Process().memory_info().rss / 1e6
 """
 STEP = """
-tf.config.optimizer.set_experimental_options({"remapping": False})  # as ganime.fit does
 recipe = ganime.get_recipe("default").override(*sys.argv[2:])
 gan = ganime.build_gan(recipe)
 batch = tf.random.stateless_uniform((recipe.batch_size, recipe.image_size, recipe.image_size, 3), (0, 0), 0, 256, tf.int32)

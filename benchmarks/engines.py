@@ -38,7 +38,6 @@ class Clock(keras.callbacks.Callback):
         assert all(map(math.isfinite, losses)), losses
         ends.append((time.perf_counter(), int(self.model.step.numpy())))
         self.model.stop_training = len(ends) > 3 and ends[-1][0] - ends[2][0] > seconds
-tf.config.optimizer.set_experimental_options({"remapping": False})  # as ganime.fit does
 dataset = ganime.make_dataset(ganime.open_pictures(data), recipe.image_size, recipe.batch_size, flips=recipe.flips)
 since = time.perf_counter()
 ganime.build_gan(recipe, engine=ganime.Engine(**settings)).fit(dataset, shuffle=False, verbose=0, callbacks=[Clock()])

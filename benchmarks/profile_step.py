@@ -66,7 +66,6 @@ def read_operations(trace):
 def main(names, steps):
     """Print a table: the recipes' share of time by kinds of operations."""
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    tf.config.optimizer.set_experimental_options({"remapping": False})  # as `ganime.fit` does
     names = names or ["default", "zero-to-gans"]
     results = [measure(ganime.get_recipe(name), steps) for name in names]
     click.echo(f"| |{'|'.join(names)}|\n|---|{'--:|' * len(names)}")

@@ -70,7 +70,6 @@ class Clock(keras.callbacks.Callback):
         times.append(time.perf_counter())
         self.model.stop_training = len(times) == {WARM_UP} + steps
 recipe = ganime.get_recipe(sys.argv[4])
-tf.config.optimizer.set_experimental_options({{"remapping": False}})  # as ganime.fit does
 pictures = ganime.open_pictures(data)
 dataset = ganime.make_dataset(pictures, recipe.image_size, recipe.batch_size, flips=recipe.flips)
 ganime.build_gan(recipe).fit(dataset, shuffle=False, verbose=0, callbacks=[Clock()])

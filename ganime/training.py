@@ -21,13 +21,16 @@ from ganime.runs import Run, library_versions
 def build_gan(recipe: Recipe, seed: int = 0, engine: Engine | None = None) -> GAN:
     """A compiled GAN after a recipe; the same recipe and seed give the same first weights.
 
-    Sets the global seeds of Python, NumPy and TensorFlow, from which Keras draws first weights.
+    Sets the global seeds of Python, NumPy and TensorFlow, from which Keras draws first weights, and turns one of TensorFlow's
+    optimizations of graphs off.
 
     Example:
         >>> build_gan(Recipe(generator_widths=(8,), discriminator_widths=(8,))).generator.output_shape
         (None, 64, 64, 3)
     """
     engine = engine or Engine()
+    # TensorFlow 2.21's remapper fails on a discriminator with biases and prints an error; training is as fast without it.
+    tf.config.optimizer.set_experimental_options({"remapping": False})
     keras.utils.set_random_seed(seed)
     with engine.strategy.scope() if engine.strategy else nullcontext():
         with dtype_policy(engine.precision):
@@ -168,9 +171,6 @@ def _check_parts(recipe, engine):
 
 
 def _make_dataset(recipe, pictures, first, steps, seed, strategy):
-    # TensorFlow 2.21's remapper fails on a discriminator with biases and prints an error; training is as fast without it.
-    tf.config.optimizer.set_experimental_options({"remapping": False})
-
     def make(context=None):
         return make_dataset(pictures, recipe.image_size, recipe.batch_size, first, steps, seed, recipe.flips, shares(strategy))
 
