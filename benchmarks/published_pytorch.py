@@ -2,16 +2,15 @@
 
 Written anew after its README and code: the same networks, losses, updates and loading and, as there, a gradient of the
 discriminator's loss that also flows through the generator and one of the generator's loss by the discriminator's weights, which
-nobody uses. Needs torch and torchvision; nothing of ganime is imported.
+nobody uses. Needs torch and, for the batches, torchvision; nothing of ganime is imported.
 """
 
+import copy
 from itertools import pairwise
 
 import torch
 from torch import nn
 from torch.nn import functional
-from torchvision import transforms
-from torchvision.datasets import ImageFolder
 
 BATCH, LATENT, SIDE = 128, 128, 64
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -33,6 +32,9 @@ def build(layout=torch.contiguous_format):
 
 def make_batches(folder, layout=torch.contiguous_format):
     """Batches of real images, epoch after epoch, from a folder with a subfolder of pictures."""
+    from torchvision import transforms
+    from torchvision.datasets import ImageFolder
+
     kinds = [transforms.Resize(SIDE), transforms.CenterCrop(SIDE), transforms.ToTensor()]
     pictures = ImageFolder(folder, transforms.Compose([*kinds, transforms.Normalize((0.5,) * 3, (0.5,) * 3)]))
     pinned = DEVICE.type == "cuda"  # published as always; without a GPU it does nothing but warn
@@ -72,3 +74,10 @@ def make_step(generator, discriminator):
         loss.item()
 
     return step
+
+
+def start(folder):
+    """A function that takes a training step, and one that gives the generator to sample from (in training mode)."""
+    generator, discriminator = build()
+    step, batches = make_step(generator, discriminator), make_batches(folder)
+    return lambda: step(next(batches)), lambda: copy.deepcopy(generator)  # a pass in training mode moves its statistics

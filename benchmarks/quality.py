@@ -2,10 +2,11 @@
 
     python -m benchmarks.quality --data faces --output race --torch-python /path/to/python pytorch zero-to-gans default
 
-A contender is a recipe, or `pytorch`: the project after which `zero-to-gans` is named, as published (needs --torch-python, a
-Python with torch and torchvision). A tenth of the pictures is held out (`ganime.split`), and the scores are against these.
-Neither start nor scoring count as time. OUTPUT keeps all grids and scores, and race.png, scores against minutes; a
-contender that has finished is not run again, so a race can go on later, with more contenders.
+A contender is a recipe or, with --torch-python (a Python with torch and torchvision), `pytorch`, the project after which
+`zero-to-gans` is named as it was published, or `dcgan-anime-face-lab`, the strongest recipe of another. A tenth of the pictures
+is held out (`ganime.split`), and the scores are against these. Neither start nor scoring count as time. OUTPUT keeps all grids
+and scores, and race.png, scores against minutes; a contender that has finished is not run again, so a race can go on later,
+with more contenders.
 """
 
 import json
@@ -25,24 +26,26 @@ from ganime.metrics.features import FeatureExtractor
 from ganime.pictures import make_grid, save_picture
 from ganime.runs import atomic_write
 
+PUBLISHED = {"pytorch": "published_pytorch", "dcgan-anime-face-lab": "published_lab"}
+
 PYTORCH = """
-import copy, json, sys, time
+import json, sys, time
+from importlib import import_module
 import numpy as np
 import torch
-from benchmarks import published_pytorch as published
-torch.manual_seed(int(sys.argv[4]))
-data, minutes, samples, output = sys.argv[1], json.loads(sys.argv[2]), int(sys.argv[3]), sys.argv[5]
-generator, discriminator = published.build()
-step, steps, seconds = published.make_step(generator, discriminator), 0, 0.0
-batches = published.make_batches(data)
-step(next(batches))
+torch.manual_seed(int(sys.argv[5]))
+published = import_module("benchmarks." + sys.argv[1])
+data, minutes, samples, output = sys.argv[2], json.loads(sys.argv[3]), int(sys.argv[4]), sys.argv[6]
+step, get_sampler = published.start(data)
+steps, seconds = 0, 0.0
+step()
 for minute in minutes:
     since = time.monotonic()
     while seconds + time.monotonic() - since < 60 * minute:
-        step(next(batches))
+        step()
         steps += 1
     seconds += time.monotonic() - since
-    sampler, faces = copy.deepcopy(generator), []  # in training mode, as its author samples
+    sampler, faces = get_sampler(), []
     with torch.no_grad():
         for _ in range(-(-samples // published.BATCH)):
             images = sampler(torch.randn(published.BATCH, published.LATENT, 1, 1, device=published.DEVICE))
@@ -86,8 +89,8 @@ class Race(keras.callbacks.Callback):
             self.started += time.monotonic() - now
 
 
-def train_pytorch(python, pictures, minutes, samples, seed, output, assess):
-    """Train the published project in a process of its own, and assess what it drew."""
+def train_published(python, module, pictures, minutes, samples, seed, output, assess):
+    """Train a published project in a process of its own, and assess what it drew."""
     with tempfile.TemporaryDirectory() as folder:
         faces = Path(folder) / "all" / "faces"
         faces.mkdir(parents=True)
@@ -95,7 +98,7 @@ def train_pytorch(python, pictures, minutes, samples, seed, output, assess):
             path = pictures.pictures.path(index).resolve()
             (faces / f"{index:06}{path.suffix}").symlink_to(path)
         output.mkdir(parents=True, exist_ok=True)
-        batch = int(run_code(python, PYTORCH, faces.parent, json.dumps(minutes), samples, seed, output.resolve()))
+        batch = int(run_code(python, PYTORCH, module, faces.parent, json.dumps(minutes), samples, seed, output.resolve()))
     for minute in minutes:
         steps, drawn = (output / f"{kind}-{minute:03}.npy" for kind in ("steps", "faces"))
         assess(minute, int(np.load(steps)), Faces(np.load(drawn)))
@@ -105,7 +108,7 @@ def train_pytorch(python, pictures, minutes, samples, seed, output, assess):
 def run(name, settings, pictures, held_out, minutes, samples, extractor, output, seed, torch_python):
     """Scores of one contender at each mark; from its file if it has run before."""
     path = output / name / "race.json"
-    recipe = None if name == "pytorch" else ganime.get_recipe(name).override(*settings)
+    recipe = None if name in PUBLISHED else ganime.get_recipe(name).override(*settings)
     options = {"data": held_out.fingerprint, "minutes": minutes, "samples": samples, "seed": seed}
     options = json.loads(json.dumps({**options, "recipe": recipe and asdict(recipe)}))
     if not path.exists():
@@ -118,7 +121,8 @@ def run(name, settings, pictures, held_out, minutes, samples, extractor, output,
             results.append({"minutes": minute, "step": step, **evaluate(faces, held_out, extractor, 64)})
 
         if recipe is None:
-            batch = train_pytorch(torch_python, pictures, minutes, samples, seed, output / name, assess)
+            published = torch_python, PUBLISHED[name]
+            batch = train_published(*published, pictures, minutes, samples, seed, output / name, assess)
         else:
             batch = recipe.batch_size
             race = Race(minutes, samples, assess)
@@ -156,11 +160,11 @@ def draw(races, kernel, path):
 @click.option("--output", type=click.Path(path_type=Path), default=Path("checkpoints/race"), show_default=True)
 @click.option("--set", "settings", multiple=True, metavar="FIELD=VALUE", help="Of every recipe, as for `fit`; not its size.")
 @click.option("--seed", default=0, show_default=True)
-@click.option("--torch-python", metavar="PYTHON", help="A Python that has torch and torchvision, for `pytorch`.")
+@click.option("--torch-python", metavar="PYTHON", help="A Python that has torch and torchvision, for published projects.")
 def main(contenders, data, minutes, samples, output, settings, seed, torch_python):
     """Run the race and print its table; ratios are to the first contender at the same minute."""
-    if "pytorch" in contenders and not torch_python:
-        raise click.UsageError("pytorch needs --torch-python")
+    if (published := PUBLISHED.keys() & set(contenders)) and not torch_python:
+        raise click.UsageError(f"{', '.join(published)} needs --torch-python")
     pictures, held_out = ganime.split(ganime.PictureFolder(data), 64)
     extractor, minutes = FeatureExtractor(), sorted(int(minute) for minute in minutes.split(","))
     kernel = extractor.network.kernel

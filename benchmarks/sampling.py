@@ -40,15 +40,8 @@ def serve(makers):
 """
 PYTORCH = """
 import torch
-from torch import nn
-device = "cuda" if torch.cuda.is_available() else "cpu"
-latents = torch.randn(256, 128, 1, 1, device=device)
-def block(inputs, outputs, stride, padding):
-    convolution = nn.ConvTranspose2d(inputs, outputs, 4, stride, padding, bias=False)
-    return convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
-def build():
-    hidden = [*block(128, 512, 1, 0), *block(512, 256, 2, 1), *block(256, 128, 2, 1), *block(128, 64, 2, 1)]
-    return nn.Sequential(*hidden, nn.ConvTranspose2d(64, 3, 4, 2, 1, bias=False), nn.Tanh()).eval()
+from benchmarks import published_pytorch as published
+latents = torch.randn(256, published.LATENT, 1, 1, device=published.DEVICE)
 def maker(generator, batch):
     @torch.inference_mode()
     def make(count):
@@ -56,7 +49,7 @@ def maker(generator, batch):
             images = generator(latents[: min(batch, count - start)])
             images.add_(1).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8).cpu()
     return make
-generators = [build().to(device, memory_format=order) for order in (torch.contiguous_format, torch.channels_last)]
+generators = [published.build(layout)[0].eval() for layout in (torch.contiguous_format, torch.channels_last)]
 serve([maker(generator, batch) for generator in generators for batch in (8, 16, 32, 64, 128, 256)])
 """
 OURS = """

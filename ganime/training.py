@@ -14,6 +14,7 @@ from ganime.engine import Engine, dtype_policy
 from ganime.errors import GanimeError, InputError
 from ganime.gan import GAN
 from ganime.networks import build_discriminator, build_generator
+from ganime.optimizer import FusedAdam
 from ganime.recipes import Recipe
 from ganime.runs import Run, library_versions
 
@@ -38,7 +39,7 @@ def build_gan(recipe: Recipe, seed: int = 0, engine: Engine | None = None) -> GA
         gan = GAN(*networks, ema_half_life=recipe.ema_half_life, seed=seed, sync_batch_norm=engine.sync_batch_norm)
         optimizers = {}
         for name, learning_rate in (("g_optimizer", recipe.g_learning_rate), ("d_optimizer", recipe.d_learning_rate)):
-            adam = keras.optimizers.Adam(learning_rate, recipe.beta_1, recipe.beta_2, recipe.adam_epsilon)
+            adam = FusedAdam(learning_rate, recipe.beta_1, recipe.beta_2, recipe.adam_epsilon)
             optimizers[name] = keras.optimizers.LossScaleOptimizer(adam) if engine.precision == "float16" else adam
         gan.compile(
             **optimizers,
