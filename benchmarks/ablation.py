@@ -49,7 +49,7 @@ def train(name, seed, data, pictures, samples, output, jit):
     recipe = get_recipe("default").override(*settings)
     total = round(pictures / cost / recipe.batch_size)
     marks, results = [round(total * mark) for mark in MARKS], []
-    shown, held_out = ganime.split(ganime.open_pictures(data), 64)
+    shown, held_out = ganime.split(ganime.open_pictures(data) if data else ganime.DrawnFaces(), 64)
     extractor = FeatureExtractor()
 
     class Score(keras.callbacks.Callback):
@@ -69,7 +69,7 @@ def train(name, seed, data, pictures, samples, output, jit):
 
 @click.command()
 @click.argument("names", nargs=-1)
-@click.option("--data", required=True, help="A folder of faces, or a packed file.")
+@click.option("--data", help="A folder of faces, or a packed file; drawn faces by default.")
 @click.option("--pictures", default=500_000, show_default=True, help="That a variant of cost 1 sees.")
 @click.option("--samples", default=2000, show_default=True)
 @click.option("--seeds", default="0", show_default=True)
@@ -94,7 +94,8 @@ def main(names, data, pictures, samples, seeds, jobs, limit, jit, output, worker
         left = end - time.monotonic()
         if (output / f"{name}-{seed}.json").exists() or left < 0:
             return
-        options = ["--data", data, "--pictures", str(pictures), "--samples", str(samples), "--output", str(output)]
+        options = ["--pictures", str(pictures), "--samples", str(samples), "--output", str(output)]
+        options += ["--data", data] if data else []
         command = [sys.executable, "-m", "benchmarks.ablation", "--worker", name, "--seeds", str(seed), *options]
         with open(output / f"{name}-{seed}.log", "w") as log:
             try:
