@@ -14,19 +14,18 @@ import cv2
 import numpy as np
 
 import ganime
+from ganime.data.faces import FaceDetector
 from ganime.metrics.distances import nearest_neighbors
 from ganime.metrics.features import FeatureExtractor
 
 
-def share_found(faces, cascade):
-    """The share of faces, uint8 [count, 64, 64, 3], in which the cascade finds one or more."""
-    classifier = cv2.CascadeClassifier(str(cascade))
+def share_found(faces, detector):
+    """The share of faces, uint8 [count, 64, 64, 3], in which the detector finds one or more."""
     pad = faces.shape[1] // 4
     found = 0
     for face in faces:
-        grey = cv2.cvtColor(cv2.copyMakeBorder(face, pad, pad, pad, pad, cv2.BORDER_REPLICATE), cv2.COLOR_RGB2GRAY)
-        grey = cv2.resize(grey, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
-        found += len(classifier.detectMultiScale(grey, 1.05, minNeighbors=5, minSize=(24, 24))) > 0
+        padded = cv2.copyMakeBorder(face, pad, pad, pad, pad, cv2.BORDER_REPLICATE)
+        found += bool(detector.find(cv2.resize(padded, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC), min_neighbors=5))
     return found / len(faces)
 
 
@@ -39,14 +38,14 @@ def main(data, cascade, model, samples):
     """Print the table."""
     generator = ganime.load_generator(model)
     held_out = ganime.split(ganime.open_pictures(data), 64)[1]
-    extractor = FeatureExtractor()
+    extractor, detector = FeatureExtractor(), FaceDetector(cascade)
     print(f"| {samples:,} faces | found by the cascade | nearest other face, least | 1 % | median |\n|---|--:|--:|--:|--:|")
     for name, pictures in {"generated": ganime.GeneratedPictures(generator, samples), "real": held_out}.items():
         faces = pictures.load_batch(list(range(samples)), 64)
         features = extractor(faces)["features"]
         gaps = nearest_neighbors(features, features, 2)[1][:, 1]  # the first is the face itself
         least, low, middle = np.quantile(gaps, [0, 0.01, 0.5])
-        print(f"| {name} | {share_found(faces, cascade):.1%} | {least:.2f} | {low:.2f} | {middle:.2f} |")
+        print(f"| {name} | {share_found(faces, detector):.1%} | {least:.2f} | {low:.2f} | {middle:.2f} |")
 
 
 if __name__ == "__main__":

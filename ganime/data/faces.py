@@ -49,12 +49,15 @@ class FaceDetector:
         self._classifier()
         self.sha256 = hashlib.sha256(Path(self._path).read_bytes()).hexdigest()
 
-    def find(self, picture: np.ndarray, min_box: int = MIN_BOX) -> list[tuple[int, int, int]]:
+    def find(
+        self, picture: np.ndarray, min_box: int = MIN_BOX, min_neighbors: int = MIN_NEIGHBORS
+    ) -> list[tuple[int, int, int]]:
         """Squares that hold a face, from the hair to the chin, from left to right.
 
         Args:
             picture: uint8 [height, width, 3], RGB. In larger ones than `MAX_SIDE` only the larger faces are found.
             min_box: Smallest square to look for, in pixels. The time grows with pixels / min_box ** 2.
+            min_neighbors: How many overlapping findings make a face; more are stricter.
 
         Returns:
             (left, top, side) in pixels.
@@ -66,7 +69,7 @@ class FaceDetector:
         if scale > 1:
             grey = self._cv2.resize(grey, None, fx=1 / scale, fy=1 / scale, interpolation=self._cv2.INTER_AREA)
         side = max(round(min_box / scale), MIN_BOX)
-        boxes = self._classifier().detectMultiScale(grey, SCALE_STEP, MIN_NEIGHBORS, minSize=(side, side))
+        boxes = self._classifier().detectMultiScale(grey, SCALE_STEP, min_neighbors, minSize=(side, side))
         return sorted(tuple(int(scale * value) for value in box[:3]) for box in boxes)
 
     def _classifier(self):
