@@ -1,7 +1,7 @@
 """Experiment 11, the strongest 64x64 recipe, of github.com/luoge850-lang/dcgan-anime-face-lab in PyTorch, for comparison only.
 
 Written anew after its README and settings, with one difference: it averaged with a half-life of 220,000 pictures from the first
-weights on, and most of these would be left after the 3,000 steps of a short race; here the half-life is at most a twentieth of
+weights on, and most of these would be left after a short race; here the half-life is at most a twentieth of
 the pictures seen, as it is everywhere in ganime. Needs torch and torchvision; nothing of ganime is imported.
 """
 

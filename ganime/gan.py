@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from ganime import draws, losses, replicas
+from ganime import draws, losses, optimizer, replicas
 from ganime.augment import POLICIES, augment
 from ganime.errors import GanimeError, InputError
 from ganime.networks.forms import sampling_form, training_form
@@ -292,7 +292,7 @@ class GAN(keras.Model):
 
 
 def _optimizer(value):
-    return keras.optimizers.Adam(2e-4, beta_1=0.5) if value == "default" else keras.optimizers.get(value)
+    return optimizer.FusedAdam(2e-4, beta_1=0.5) if value == "default" else keras.optimizers.get(value)
 
 
 def _variables(network):

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable(package="ganime")
 class FusedAdam(keras.optimizers.Adam):
-    """Keras' Adam (Kingma and Ba 2015, https://arxiv.org/abs/1412.6980; no `amsgrad`), its arithmetic in one operation for each
+    """Keras' Adam (Kingma and Ba 2015, https://arxiv.org/abs/1412.6980), its arithmetic in one operation for each
     variable instead of a dozen: the same arguments, state and, but for rounding, steps.
 
     Example:
@@ -18,6 +18,8 @@ class FusedAdam(keras.optimizers.Adam):
 
     def update_step(self, gradient, variable, learning_rate):
         """Move one variable, in place."""
+        if self.amsgrad:
+            return super().update_step(gradient, variable, learning_rate)
         index, dtype = self._get_variable_index(variable), variable.dtype
         beta_1, beta_2, count = (tf.cast(value, dtype) for value in (self.beta_1, self.beta_2, self.iterations + 1))
         tf.raw_ops.ResourceApplyAdam(

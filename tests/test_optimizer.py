@@ -22,6 +22,16 @@ def test_steps_and_state_are_those_of_keras(beta_1, beta_2, epsilon):
         np.testing.assert_allclose(ours, theirs, rtol=3e-5)  # 1 - 0.999 in float32 is off by 1.3e-5
 
 
+def test_amsgrad_is_that_of_keras():
+    ends = []
+    for kind in (keras.optimizers.Adam, FusedAdam):
+        variable, optimizer = keras.Variable([1.0]), kind(0.1, amsgrad=True)
+        for gradient in (3.0, 0.1, 0.1):
+            optimizer.apply([tf.constant([gradient])], [variable])
+        ends.append(variable.numpy())
+    assert ends[0] == ends[1]
+
+
 def test_comes_back_from_its_config():
     optimizer = FusedAdam(0.01, 0.2, 0.3, 0.4)
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(optimizer))
