@@ -51,6 +51,7 @@ class Recipe:
     batch_size: int = _field(128, "pictures per step", 1)
     g_learning_rate: float = _field(2e-4, "Adam, generator", 0)
     d_learning_rate: float = _field(2e-4, "Adam, discriminator", 0)
+    equalized_rms: float = _field(0.0, "kernels learn so at this RMS of first weights, others in proportion; 0: all so", 0)
     beta_1: float = _field(0.5, "Adam", 0, 0.9999)
     beta_2: float = _field(0.999, "Adam", 0, 0.9999)
     adam_epsilon: float = _field(1e-8, "Adam", 0, 1)
