@@ -4,12 +4,14 @@ import json
 import os
 import re
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from ganime import __version__
 from ganime.errors import GanimeError, InputError
+from ganime.recipes import Recipe
 
 ROOT = Path("checkpoints")
 SAMPLE = re.compile(r"step-(\d+)\.png")
@@ -52,7 +54,8 @@ class Run:
         """Write the configuration of a new run, or compare it with the existing run's.
 
         Args:
-            config: What identifies the training, of JSON's types. `versions` and the data's `name` are not compared.
+            config: What identifies the training, of JSON's types. `versions` and the data's `name` are not compared, and a run
+                from before a field of the recipe was added has that field's default.
 
         Raises:
             InputError: If the run exists with another configuration; the message names what differs.
@@ -66,6 +69,8 @@ class Run:
             {key: value for key, value in _flatten(tree).items() if key != "data.name" and not key.startswith("versions.")}
             for tree in (self.read_config(), config)
         )
+        fields = json.loads(json.dumps({"recipe": asdict(Recipe())}))
+        before = {key: value for key, value in _flatten(fields).items() if key in now} | before
         if differing := differences(before, now):
             raise InputError(
                 f"run {self.name} was started differently: {differing}. Train as before, or use --run with a new name"
