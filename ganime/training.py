@@ -39,8 +39,7 @@ def build_gan(recipe: Recipe, seed: int = 0, engine: Engine | None = None) -> GA
         gan = GAN(*networks, ema_half_life=recipe.ema_half_life, seed=seed, sync_batch_norm=engine.sync_batch_norm)
         optimizers = {}
         for name, learning_rate in (("g_optimizer", recipe.g_learning_rate), ("d_optimizer", recipe.d_learning_rate)):
-            betas = recipe.beta_1, recipe.beta_2
-            adam = FusedAdam(learning_rate, *betas, recipe.adam_epsilon, equalized_rms=recipe.equalized_rms)
+            adam = FusedAdam(learning_rate, recipe.beta_1, recipe.beta_2, recipe.adam_epsilon)
             optimizers[name] = keras.optimizers.LossScaleOptimizer(adam) if engine.precision == "float16" else adam
         gan.compile(
             **optimizers,

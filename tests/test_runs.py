@@ -23,9 +23,9 @@ def test_a_changed_configuration_is_refused_field_by_field(tmp_path):
 def test_a_run_from_before_a_field_was_added_goes_on_with_its_default(tmp_path):
     run = Run(tmp_path / "run")
     run.open(CONFIG)
-    run.open({**CONFIG, "recipe": {**CONFIG["recipe"], "equalized_rms": 0.0, "augmentations": ()}})
-    with pytest.raises(InputError, match=r"differently: recipe\.equalized_rms \(was 0\.0, is 0\.5\)\."):
-        run.open({**CONFIG, "recipe": {**CONFIG["recipe"], "equalized_rms": 0.5}})
+    run.open({**CONFIG, "recipe": {**CONFIG["recipe"], "label_flips": 0.0, "augmentations": ()}})
+    with pytest.raises(InputError, match=r"differently: recipe\.label_flips \(was 0\.0, is 0\.5\)\."):
+        run.open({**CONFIG, "recipe": {**CONFIG["recipe"], "label_flips": 0.5}})
 
 
 def test_a_run_has_one_trainer(tmp_path):
