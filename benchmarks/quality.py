@@ -6,7 +6,7 @@ A contender is a recipe or, with --torch-python (a Python with torch and torchvi
 `zero-to-gans` is named as it was published, or `dcgan-anime-face-lab`, the strongest recipe of another. A tenth of the pictures
 is held out (`ganime.split`), and the scores are against these. Neither start nor scoring count as time. OUTPUT keeps all grids
 and scores, and race.png, scores against minutes; a contender that has finished is not run again, so a race can go on later,
-with more contenders.
+with more contenders, if the machine is as quick: each one's race.json has the rate of matrix products before and after.
 """
 
 import json
@@ -37,8 +37,8 @@ torch.manual_seed(int(sys.argv[5]))
 published = import_module("benchmarks." + sys.argv[1])
 data, minutes, samples, output = sys.argv[2], json.loads(sys.argv[3]), int(sys.argv[4]), sys.argv[6]
 step, get_sampler = published.start(data)
-steps, seconds = 0, 0.0
-step()
+steps, seconds = 1, 0.0
+step()  # the first is the start, and not timed
 for minute in minutes:
     since = time.monotonic()
     while seconds + time.monotonic() - since < 60 * minute:
@@ -89,6 +89,16 @@ class Race(keras.callbacks.Callback):
             self.started += time.monotonic() - now
 
 
+def machine_rate():
+    """GFLOP/s in products of 2048x2048 matrices by numpy, the fastest of several."""
+    square, seconds = np.ones((2048, 2048), "float32"), []
+    for _ in range(10):
+        since = time.perf_counter()
+        np.matmul(square, square)
+        seconds.append(time.perf_counter() - since)
+    return 2 * 2048**3 / min(seconds) / 1e9
+
+
 def train_published(python, module, pictures, minutes, samples, seed, output, assess):
     """Train a published project in a process of its own, and assess what it drew."""
     with tempfile.TemporaryDirectory() as folder:
@@ -114,7 +124,7 @@ def run(name, settings, pictures, held_out, minutes, samples, extractor, output,
     if not path.exists():
         if (output / name).exists():
             raise click.UsageError(f"{output / name} is of a race that was interrupted; delete it")
-        results = []
+        results, before = [], machine_rate()
 
         def assess(minute, step, faces):
             save_picture(output / name / f"minute-{minute:03}.png", make_grid(faces.load_batch(range(64), 64)))
@@ -129,7 +139,7 @@ def run(name, settings, pictures, held_out, minutes, samples, extractor, output,
             ganime.fit(ganime.Run(output / name), recipe, pictures, 10**9, seed, 10**9, 10**9, callbacks=(race,))
         results = [{"pictures": result["step"] * batch, **result} for result in results]
         with atomic_write(path) as part:
-            part.write_text(json.dumps({"options": options, "results": results}, indent=1))
+            part.write_text(json.dumps({"options": options, "machine": [before, machine_rate()], "results": results}, indent=1))
     race = json.loads(path.read_text())
     if race["options"] != options:
         raise click.UsageError(f"{path} is of a race with other options; choose another --output")
