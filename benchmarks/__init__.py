@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 
@@ -13,6 +14,16 @@ def run_code(python, code, *arguments) -> str:
     if result.returncode:
         sys.exit(result.stderr)
     return result.stdout.splitlines()[-1]
+
+
+def machine_rate(multiply) -> float:
+    """Operations per second in products of 2048x2048 matrices, which `multiply` makes one of; the fastest of several."""
+    seconds = []
+    for _ in range(10):
+        since = time.perf_counter()
+        multiply()
+        seconds.append(time.perf_counter() - since)
+    return 2 * 2048**3 / min(seconds)
 
 
 def link_pictures(data, folder, count) -> None:

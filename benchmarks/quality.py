@@ -20,7 +20,7 @@ import keras
 import numpy as np
 
 import ganime
-from benchmarks import run_code
+from benchmarks import machine_rate, run_code
 from ganime.metrics.evaluation import GeneratedPictures, evaluate, score_names
 from ganime.metrics.features import FeatureExtractor
 from ganime.pictures import make_grid, save_picture
@@ -89,14 +89,10 @@ class Race(keras.callbacks.Callback):
             self.started += time.monotonic() - now
 
 
-def machine_rate():
-    """GFLOP/s in products of 2048x2048 matrices by numpy, the fastest of several."""
-    square, seconds = np.ones((2048, 2048), "float32"), []
-    for _ in range(10):
-        since = time.perf_counter()
-        np.matmul(square, square)
-        seconds.append(time.perf_counter() - since)
-    return 2 * 2048**3 / min(seconds) / 1e9
+def numpy_rate():
+    """GFLOP/s of the machine in matrix products by numpy."""
+    square = np.ones((2048, 2048), "float32")
+    return machine_rate(lambda: np.matmul(square, square)) / 1e9
 
 
 def train_published(python, module, pictures, minutes, samples, seed, output, assess):
@@ -124,7 +120,7 @@ def run(name, settings, pictures, held_out, minutes, samples, extractor, output,
     if not path.exists():
         if (output / name).exists():
             raise click.UsageError(f"{output / name} is of a race that was interrupted; delete it")
-        results, before = [], machine_rate()
+        results, before = [], numpy_rate()
 
         def assess(minute, step, faces):
             save_picture(output / name / f"minute-{minute:03}.png", make_grid(faces.load_batch(range(64), 64)))
@@ -139,7 +135,7 @@ def run(name, settings, pictures, held_out, minutes, samples, extractor, output,
             ganime.fit(ganime.Run(output / name), recipe, pictures, 10**9, seed, 10**9, 10**9, callbacks=(race,))
         results = [{"pictures": result["step"] * batch, **result} for result in results]
         with atomic_write(path) as part:
-            part.write_text(json.dumps({"options": options, "machine": [before, machine_rate()], "results": results}, indent=1))
+            part.write_text(json.dumps({"options": options, "machine": [before, numpy_rate()], "results": results}, indent=1))
     race = json.loads(path.read_text())
     if race["options"] != options:
         raise click.UsageError(f"{path} is of a race with other options; choose another --output")

@@ -27,14 +27,8 @@ WARM_UP = 4  # steps
 CONTENDER = "zero-to-gans"
 SHARED = f"""
 import json, resource, statistics, sys, time
+from benchmarks import machine_rate
 times, data, steps, cycle = [], sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-def machine_rate(multiply):
-    seconds = []
-    for _ in range(10):
-        since = time.perf_counter()
-        multiply()
-        seconds.append(time.perf_counter() - since)
-    return 2 * 2048**3 / min(seconds)
 def finish(*rates):
     ends = times[{WARM_UP} - 1 :: cycle]
     seconds = statistics.median(end - start for start, end in zip(ends, ends[1:])) / cycle
