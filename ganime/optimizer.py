@@ -34,29 +34,3 @@ class FusedAdam(keras.optimizers.Adam):
             epsilon=tf.cast(self.epsilon, dtype),
             grad=tf.cast(gradient, dtype),
         )
-
-
-@keras.saving.register_keras_serializable(package="ganime")
-class InverseRootDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """A learning rate that is steady at first and then falls with the inverse square root of the steps taken (as in EDM2,
-    Karras et al. 2024, https://arxiv.org/abs/2312.02696).
-
-    Args:
-        learning_rate: The rate at first.
-        steady_steps: Steps after which it begins to fall.
-
-    Example:
-        >>> rate = InverseRootDecay(8e-4, steady_steps=1000)
-        >>> [round(float(rate(step)), 6) for step in (0, 1000, 4000)]
-        [0.0008, 0.0008, 0.0004]
-    """
-
-    def __init__(self, learning_rate, steady_steps):
-        self.learning_rate = learning_rate
-        self.steady_steps = steady_steps
-
-    def __call__(self, step):
-        return self.learning_rate * tf.sqrt(self.steady_steps / tf.maximum(tf.cast(step, tf.float32), self.steady_steps))
-
-    def get_config(self):
-        return {"learning_rate": self.learning_rate, "steady_steps": self.steady_steps}

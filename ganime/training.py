@@ -14,7 +14,7 @@ from ganime.engine import Engine, dtype_policy
 from ganime.errors import GanimeError, InputError
 from ganime.gan import GAN
 from ganime.networks import build_discriminator, build_generator
-from ganime.optimizer import FusedAdam, InverseRootDecay
+from ganime.optimizer import FusedAdam
 from ganime.recipes import Recipe
 from ganime.runs import Run, library_versions
 
@@ -39,8 +39,6 @@ def build_gan(recipe: Recipe, seed: int = 0, engine: Engine | None = None) -> GA
         gan = GAN(*networks, ema_half_life=recipe.ema_half_life, seed=seed, sync_batch_norm=engine.sync_batch_norm)
         optimizers = {}
         for name, learning_rate in (("g_optimizer", recipe.g_learning_rate), ("d_optimizer", recipe.d_learning_rate)):
-            if recipe.decay_after:
-                learning_rate = InverseRootDecay(learning_rate, recipe.decay_after / recipe.batch_size)
             adam = FusedAdam(learning_rate, recipe.beta_1, recipe.beta_2, recipe.adam_epsilon)
             optimizers[name] = keras.optimizers.LossScaleOptimizer(adam) if engine.precision == "float16" else adam
         gan.compile(
@@ -63,7 +61,6 @@ def _build_networks(recipe):
         norm=recipe.discriminator_norm,
         head_channels=recipe.head_channels,
         minibatch_deviation=recipe.minibatch_deviation,
-        kernel=recipe.discriminator_kernel,
         **shared,
     )
     return generator, discriminator

@@ -73,7 +73,6 @@ def build_discriminator(
     initializer: str = "torch",
     head_channels: int = 0,
     minibatch_deviation: int = 0,
-    kernel: int = 4,
 ) -> keras.Model:
     """Build a discriminator: pictures to one logit by stride-2 convolutions.
 
@@ -112,7 +111,7 @@ def build_discriminator(
         raise InputError(f"head_channels needs a size of 32, 64, 128 or 256, not {image_size}")
     x = images = keras.Input((image_size, image_size, 3), name="images")
     for i, width in enumerate(reversed(_fit(widths[::-1], halvings - bool(head_channels)))):
-        x = layers.Conv2D(width, kernel, 2, "same", **_initialized(initializer, bias, fan_in=kernel**2 * x.shape[-1]))(x)
+        x = layers.Conv2D(width, 4, 2, "same", **_initialized(initializer, bias, fan_in=4**2 * x.shape[-1]))(x)
         if norm == "batch" or (norm == "batch-inner" and i > 0):
             x = layers.BatchNormalization(momentum=norm_momentum, epsilon=norm_epsilon)(x)
         x = _activation(slopes[min(i, len(slopes) - 1)])(x)
