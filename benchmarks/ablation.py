@@ -19,8 +19,8 @@ from pathlib import Path
 
 import click
 
+from ganime.files import atomic_write
 from ganime.recipes import get_recipe
-from ganime.runs import atomic_write
 
 VARIANTS = Path(__file__).with_suffix(".json")
 MARKS = (1 / 8, 1 / 4, 1 / 2, 1)
@@ -54,10 +54,10 @@ def train(name, seed, options, output):
 
     import ganime
     from ganime.data.pipeline import make_dataset
+    from ganime.generation.sampling import sample
     from ganime.metrics.evaluation import GeneratedPictures, evaluate
     from ganime.metrics.features import FeatureExtractor
-    from ganime.pictures import make_grid, save_picture
-    from ganime.sampling import sample
+    from ganime.pictures.grids import make_grid, save_picture
 
     recipe, cost = read_variant(name)
     data, samples = options["data"], options["samples"]

@@ -19,8 +19,8 @@ import click
 import numpy as np
 
 from benchmarks import link_pictures, run_code
+from ganime.files import atomic_write
 from ganime.recipes import get_recipe
-from ganime.runs import atomic_write
 
 MEMORY = """
 import json, resource, statistics, sys, time

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ganime.progress import TerminalProgress
+from ganime.commands.progress import TerminalProgress
 
 
 class BareSteps(keras.callbacks.Callback):

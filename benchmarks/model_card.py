@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 import ganime
-from ganime.data.faces import FaceDetector
+from ganime.data.detect import FaceDetector
 from ganime.metrics.distances import nearest_neighbors
 from ganime.metrics.features import FeatureExtractor
 

@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from ganime.data.decode import load_picture
-from ganime.data.faces import FaceDetector
+from ganime.data.detect import FaceDetector
 from ganime.data.prepare import prepare
 
 PLANTED = 500  # of each kind

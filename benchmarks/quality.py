@@ -21,10 +21,10 @@ import numpy as np
 
 import ganime
 from benchmarks import machine_rate, run_code
+from ganime.files import atomic_write
 from ganime.metrics.evaluation import GeneratedPictures, evaluate, score_names
 from ganime.metrics.features import FeatureExtractor
-from ganime.pictures import make_grid, save_picture
-from ganime.runs import atomic_write
+from ganime.pictures.grids import make_grid, save_picture
 
 PUBLISHED = {"pytorch": "published_pytorch", "dcgan-anime-face-lab": "published_lab"}
 

@@ -54,7 +54,7 @@ serve([maker(generator, batch) for generator in generators for batch in (8, 16, 
 """
 OURS = """
 import ganime
-from ganime.sampling import sample
+from ganime.generation.sampling import sample
 recipe = ganime.get_recipe("zero-to-gans")
 generator = ganime.build_gan(recipe).generator
 serve([lambda count: sample(generator, range(count))])

@@ -41,8 +41,8 @@ def clock(home, name, after, before=None):
         end(after)
         return result
     setattr(home, name, timed)
-import ganime.cli_tools, ganime.data.sources
-quiet_start = ganime.cli_tools.quiet_start
+import ganime.commands.tools, ganime.data.sources
+quiet_start = ganime.commands.tools.quiet_start
 @contextmanager
 def timed_start():
     with quiet_start():
@@ -53,14 +53,14 @@ def timed_start():
 def set_clocks():
     import tensorflow, keras
     end("import: TensorFlow, Keras")
-    from ganime import callbacks, gan, training
+    from ganime.training import callbacks, fit, gan
     end("import: ganime")
-    clock(training, "build_gan", "networks and optimizers")
-    clock(training, "make_dataset", "run opened, data set")
+    clock(fit, "build_gan", "networks and optimizers")
+    clock(fit, "make_dataset", "run opened, data set")
     clock(callbacks.SampleGrid, "save", "the grid of step 0", "callbacks, Keras' fit")
     clock(gan.GAN, "train_step", "tracing", "Keras' functions")
     clock(callbacks.History, "on_train_batch_end", LAST)
-ganime.cli_tools.quiet_start = timed_start  # before the commands take it
+ganime.commands.tools.quiet_start = timed_start  # before the commands take it
 clock(ganime.data.sources, "open_pictures", "the pictures found")
 import ganime.cli
 end("the command line")
@@ -100,7 +100,7 @@ def make_run(folder, grids):
     """A run with some grids, as big as those of `fit`."""
     from ganime import Run
     from ganime.data.drawn import draw_face
-    from ganime.pictures import make_grid, save_picture
+    from ganime.pictures.grids import make_grid, save_picture
 
     run = Run(folder / "run-with-grids")
     run.open({})

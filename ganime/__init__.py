@@ -16,10 +16,10 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "DrawnFaces": "ganime.data.drawn",
-    "Engine": "ganime.engine",
+    "Engine": "ganime.training.engine",
     "Evaluation": "ganime.metrics.while_training",
     "FeatureExtractor": "ganime.metrics.features",
-    "GAN": "ganime.gan",
+    "GAN": "ganime.training.gan",
     "GeneratedPictures": "ganime.metrics.evaluation",
     "KernelDistance": "ganime.metrics.while_training",
     "PackedPictures": "ganime.data.packed",
@@ -28,30 +28,34 @@ _HOMES = {
     "Recipe": "ganime.recipes",
     "Run": "ganime.runs",
     "build_discriminator": "ganime.networks",
-    "build_gan": "ganime.training",
+    "build_gan": "ganime.training.fit",
     "build_generator": "ganime.networks",
     "draw_face": "ganime.data.drawn",
-    "fit": "ganime.training",
+    "fit": "ganime.training.fit",
     "get_recipe": "ganime.recipes",
-    "load_generator": "ganime.sampling",
+    "load_generator": "ganime.generation.sampling",
     "make_dataset": "ganime.data.pipeline",
-    "make_strategy": "ganime.distribution",
+    "make_strategy": "ganime.training.distribution",
     "open_pictures": "ganime.data.sources",
     "pack": "ganime.data.packed",
     "reference_features": "ganime.metrics.evaluation",
-    "sample": "ganime.sampling",
+    "sample": "ganime.generation.sampling",
     "score": "ganime.metrics.evaluation",
     "split": "ganime.data.split",
 }
 
-__all__ = [*_HOMES]
+_MODULES = {"callbacks": "ganime.training.callbacks"}
+
+__all__ = [*_HOMES, *_MODULES]
 
 
 def __getattr__(name):
+    if name in _MODULES:
+        return importlib.import_module(_MODULES[name])
     if name not in _HOMES:
         raise AttributeError(f"module 'ganime' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)
 
 
 def __dir__():
-    return sorted([*globals(), *_HOMES])
+    return sorted([*globals(), *__all__])

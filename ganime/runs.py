@@ -3,14 +3,14 @@
 import json
 import os
 import re
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from ganime import __version__
-from ganime.errors import GanimeError, InputError
+from ganime.errors import InputError
+from ganime.files import atomic_write, exclusive
 from ganime.recipes import Recipe
 
 ROOT = Path("checkpoints")
@@ -143,53 +143,6 @@ def differences(before: dict, now: dict) -> str:
     """
     changed = (key for key in {**before, **now} if before.get(key) != now.get(key))
     return "; ".join(f"{key} (was {before.get(key)}, is {now.get(key)})" for key in changed)
-
-
-@contextmanager
-def exclusive(path: Path, busy: str):
-    """Hold a lock file for this process; the system frees it even if the process is killed.
-
-    Args:
-        path: The lock file; its folder is made.
-        busy: What to say if another process holds it.
-
-    Raises:
-        GanimeError: If another process holds it.
-    """
-    from filelock import FileLock, Timeout
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise GanimeError(busy) from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-@contextmanager
-def atomic_write(path: Path):
-    """Give a path to write to; what was written there replaces `path` whole, once it is on disk, or not at all.
-
-    The suffix, on which some writers depend, is kept.
-
-    Example:
-        >>> with atomic_write(Path("notes.txt")) as part:  # doctest: +SKIP
-        ...     part.write_text("whole or not at all")
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".part-{path.name}")
-    try:
-        yield part
-        with open(part, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _flatten(tree, prefix=""):

@@ -5,7 +5,8 @@ import pytest
 
 from ganime import runs
 from ganime.errors import GanimeError, InputError
-from ganime.runs import Run, atomic_write, latest_run
+from ganime.files import atomic_write
+from ganime.runs import Run, latest_run
 
 CONFIG = {"recipe": {"batch_size": 4, "widths": (8, 8)}, "seed": 0, "versions": {"keras": "1"}}
 

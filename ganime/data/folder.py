@@ -14,7 +14,7 @@ import numpy as np
 
 from ganime.data.decode import FAULTS_OF_THE_FILE, SUFFIXES, UnreadablePicture, is_picture, load_picture
 from ganime.errors import InputError
-from ganime.pictures import make_grid, save_picture
+from ganime.pictures.grids import make_grid, save_picture
 
 NAMED_AT_MOST = 10
 CONTACT_SHEET = "contact-sheet.png"  # an overview that `data prepare` and `data check` write; not a picture to train on

@@ -14,7 +14,7 @@ from numpy.lib import format as npy
 from ganime.data.folder import PictureFolder, show
 from ganime.data.parallel import in_order
 from ganime.errors import GanimeError, InputError
-from ganime.runs import atomic_write, exclusive
+from ganime.files import atomic_write, exclusive
 
 # What readers of NumPy's and JSON's formats raise on bytes that are not.
 DAMAGED = (ValueError, KeyError, TypeError, AttributeError, SyntaxError, TokenError, OverflowError, RecursionError)

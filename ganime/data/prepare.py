@@ -15,11 +15,12 @@ from PIL import Image
 
 from ganime.data.copies import NearCopies, perceptual_hash
 from ganime.data.decode import UnreadablePicture, decode_picture, fit_square, read_picture
-from ganime.data.faces import FaceDetector
+from ganime.data.detect import FaceDetector
 from ganime.data.folder import CONTACT_SHEET, save_contact_sheet, show, walk
 from ganime.data.parallel import in_order
 from ganime.errors import InputError
-from ganime.runs import atomic_write, differences, exclusive
+from ganime.files import atomic_write, exclusive
+from ganime.runs import differences
 
 COLUMNS = ("source", "x", "y", "side", "width", "height", "sharpness", "file", "dropped", "detail", "sha256", "hash")
 DROPPED = ("unreadable", "exact copy", "no face", "too small", "blurred", "near copy")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ganime.caching import cached
+from ganime.data.caching import cached
 from ganime.data.parallel import in_order
 from ganime.errors import InputError
 

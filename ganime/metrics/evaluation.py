@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 import keras
 import numpy as np
 
-from ganime.caching import cached
+from ganime.data.caching import cached
 from ganime.errors import InputError
+from ganime.generation.sampling import sample
 from ganime.metrics import distances
 from ganime.metrics.features import FeatureExtractor
-from ganime.pictures import make_grid
-from ganime.sampling import sample
+from ganime.pictures.grids import make_grid
 
 NEIGHBORS_AMONG = 10_000  # pictures of each kind, at most, for scores by nearest neighbors; the time grows as the square
 
@@ -24,7 +24,7 @@ class GeneratedPictures:
         generator: Model from latents to square images in [-1, 1].
         count: Number of pictures.
         seed: The faces are those of the seeds `seed` to `seed + count - 1`.
-        truncation: 0 to 1 (see `ganime.latents.from_seeds`).
+        truncation: 0 to 1 (see `ganime.generation.latents.from_seeds`).
 
     Raises:
         InputError: If the generator's images are not square, or a seed would be 2**32 or more.

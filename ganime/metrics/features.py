@@ -10,11 +10,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ganime.engine import dtype_policy
 from ganime.errors import InputError
 from ganime.metrics import networks
 from ganime.metrics.networks import network_names
 from ganime.metrics.torch_weights import read_weights
+from ganime.training.engine import dtype_policy
 
 BATCH = 50  # pictures that go through the network at a time
 

@@ -6,10 +6,11 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from ganime.callbacks import check_room
+from ganime.files import atomic_write
 from ganime.metrics.evaluation import GeneratedPictures, check_enough, describe_scores, reference_features, score
 from ganime.metrics.features import FeatureExtractor
-from ganime.runs import atomic_write, read_history
+from ganime.runs import read_history
+from ganime.training.callbacks import check_room
 
 
 class Evaluation(keras.callbacks.Callback):

@@ -163,7 +163,7 @@ def test_an_epoch_of_batches_of_them_all_is_whole(everything):
 @pytest.mark.slow
 def test_fit_trains_on_a_folder_of_them_all(everything, tmp_path, tiny):
     from ganime.runs import Run
-    from ganime.training import fit
+    from ganime.training.fit import fit
 
     pictures = PictureFolder(everything)
     steps = -(-len(pictures) // tiny.batch_size)
@@ -196,7 +196,7 @@ def test_nothing_left_while_training_is_one_line_for_the_user(tmp_path):
     import tensorflow as tf
 
     from ganime.data.pipeline import make_dataset
-    from ganime.training import _translate
+    from ganime.training.fit import _translate
 
     for i in range(4):
         Image.fromarray(draw_face(i, 32)).save(tmp_path / f"{i}.png")
@@ -215,7 +215,7 @@ def test_a_packed_file_that_is_cut_short_while_training_is_an_error_and_no_crash
     import tensorflow as tf
 
     from ganime.data.pipeline import make_dataset
-    from ganime.training import _translate
+    from ganime.training.fit import _translate
 
     batches = make_dataset(pack(PictureFolder(faces), tmp_path / "faces.npy", 32), 32, 4, last_step=200).as_numpy_iterator()
     next(batches)

@@ -9,7 +9,7 @@ from ganime.data.folder import PictureFolder
 from ganime.data.packed import pack
 from ganime.data.split import split
 from ganime.errors import InputError
-from ganime.pictures import save_picture
+from ganime.pictures.grids import save_picture
 
 
 @pytest.fixture(autouse=True)

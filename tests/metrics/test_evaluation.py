@@ -5,11 +5,11 @@ import pytest
 from ganime.data.drawn import DrawnFaces
 from ganime.data.split import Selection
 from ganime.errors import InputError
+from ganime.generation.sampling import sample
 from ganime.metrics import features
 from ganime.metrics.evaluation import GeneratedPictures, evaluate, nearest_pictures, reference_features, score_names
 from ganime.metrics.networks import network_names
 from ganime.networks import build_generator
-from ganime.sampling import sample
 
 
 @pytest.fixture

@@ -5,14 +5,14 @@ import pytest
 from ganime.data.drawn import DrawnFaces
 from ganime.data.split import split
 from ganime.errors import InputError
+from ganime.generation.sampling import load_generator
 from ganime.metrics.distances import kernel_distance
 from ganime.metrics.evaluation import GeneratedPictures, evaluate
 from ganime.metrics.while_training import Evaluation, KernelDistance
 from ganime.networks import build_generator
 from ganime.recipes import get_recipe
 from ganime.runs import Run, read_history
-from ganime.sampling import load_generator
-from ganime.training import fit
+from ganime.training.fit import fit
 from tests.conftest import TINY
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from ganime.fetching import fetch
+from ganime.files import fetch
 from ganime.metrics.features import FeatureNetwork
 from ganime.metrics.torch_weights import fold_batch_norm, get_weight
 

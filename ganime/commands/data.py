@@ -1,0 +1,171 @@
+"""The command line's `data` group: public sets, preparing, checking and packing pictures."""
+
+import csv
+import shlex
+from pathlib import Path
+
+import click
+
+from ganime.commands.tools import check_outside, check_suffix, progress_bar, quiet_start
+from ganime.errors import InputError
+
+LISTED = 10  # lines of each kind that `check` prints
+
+SIZE = click.option("--size", default=64, show_default=True, type=click.IntRange(8, 1024), help="Side in pixels.")
+
+
+@click.group()
+def data():
+    """Get, prepare, check and pack pictures to train on."""
+
+
+@data.command("list", short_help="Show the public sets.")
+def list_sets():
+    """Show the public data sets that `fit --data` and `data download` know by name."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from ganime.data.public import PUBLIC_SETS, find
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("name", "pictures", "size", "kaggle.com/datasets/…", "on disk"):
+        table.add_column(column, no_wrap=column in ("name", "pictures"), overflow="fold")
+    for name, public in PUBLIC_SETS.items():
+        count = f"{public.pictures:,}" if public.pictures else "unknown"
+        size = f"{public.size}, {public.note}" if public.note else public.size
+        table.add_row(name, count, size, public.handle, str(find(name) or "no"))
+    console = Console(highlight=False)
+    console = console if console.is_terminal else Console(highlight=False, width=1000)
+    console.print(table)
+
+
+@data.command(short_help="Download a public set.")
+@click.argument("name")
+def download(name):
+    """Download a public data set into the cache of kagglehub, unless it is there already."""
+    from ganime.data.public import download as fetch
+
+    click.echo(f"{name} is in {fetch(name)}\nTrain on it with: python cli.py fit --data {name}")
+
+
+@data.command()
+@click.argument("source")
+@click.argument("target", type=click.Path(path_type=Path))
+@SIZE
+@click.option("--no-detect", is_flag=True, help="The pictures are faces already: take the middle of each.")
+@click.option("--cascade", metavar="FILE", help="Cascade for finding faces.  [default: lbpcascade_animeface, fetched once]")
+@click.option("--margin", type=click.FloatRange(0, 2), help="Added on each side, in sides of the found face.  [default: 0.1]")
+@click.option("--min-size", type=click.IntRange(1), metavar="PIXELS", help="Least side of a crop.  [default: --size]")
+@click.option(
+    "--min-sharpness", default=0.35, show_default=True, type=click.FloatRange(0), help="Least sharpness; 0 keeps all."
+)
+@click.option("--format", "encoding", default="png", show_default=True, type=click.Choice(["png", "jpg"]))
+def prepare(source, target, size, no_detect, cascade, margin, min_size, min_sharpness, encoding):
+    """Make a folder of faces from a folder of illustrations.
+
+    Finds faces in the pictures in SOURCE (a folder or a public set), crops and resizes them, drops copies, small and blurred
+    ones, and writes the others to TARGET with index.csv, which says for each what became of it. SOURCE is not changed. The same
+    command goes on after an interruption.
+
+    \b
+    Examples:
+      python cli.py data prepare illustrations faces
+      python cli.py data prepare anime-faces faces --no-detect
+    """
+    from ganime.data import prepare as preparing
+    from ganime.data.detect import FaceDetector
+    from ganime.data.folder import CONTACT_SHEET, show
+    from ganime.data.sources import locate
+
+    if no_detect and (cascade or margin is not None):
+        raise InputError("--cascade and --margin are for finding faces, which --no-detect leaves out")
+    folder, subfolders = locate(source)
+    with quiet_start():
+        detector = None if no_detect else FaceDetector(cascade)
+    settings = preparing.Settings(size, 0.1 if margin is None else margin, min_size, min_sharpness, encoding)
+    with progress_bar(interrupted="The same command goes on.") as report:
+        result = preparing.prepare(folder, target, detector, settings, subfolders, report)
+    for name, count in result.items():
+        if count or name in ("pictures", "kept"):
+            click.echo(f"{count:>10,}  {name}")
+    click.echo(f"What became of each: {show(target / 'index.csv')}")
+    if result["kept"]:
+        click.echo(f"Look at {show(target / CONTACT_SHEET)}; train with: python cli.py fit --data {shlex.quote(show(target))}")
+
+
+@data.command()
+@click.argument("folder")
+@click.option(
+    "--sheet", default="contact-sheet.png", show_default=True, type=click.Path(path_type=Path), help="Overview to write."
+)
+@click.option("--csv", "table", type=click.Path(path_type=Path), metavar="FILE", help="Write all that was found there.")
+def check(folder, sheet, table):
+    """Say what is in a folder of pictures: formats, sizes, unreadable files, copies."""
+    from ganime.data.check import check as look_at
+    from ganime.data.folder import CONTACT_SHEET, save_contact_sheet, show
+    from ganime.data.sources import locate
+    from ganime.files import atomic_write
+
+    name, (folder, subfolders) = folder, locate(folder)
+    for path in filter(None, (sheet, table)):
+        if path.name != CONTACT_SHEET:
+            check_outside(path, folder)
+    check_suffix("--sheet", sheet)
+    with progress_bar() as report:
+        findings = look_at(folder, subfolders, report)
+    click.echo(f"{sum(findings.formats.values()):,} readable pictures in {show(folder)} and below")
+    _echo_counts("formats", findings.formats)
+    _echo_counts("sizes", {f"{width}x{height}": count for (width, height), count in findings.sizes.items()})
+    problems = [(show(path), "unreadable", reason) for path, reason in findings.unreadable.items()]
+    for problem, copies in (("exact copy", findings.exact_copies), ("near copy", findings.near_copies)):
+        problems += [(show(path), problem, show(original)) for path, original in copies.items()]
+    for problem, plural in (("unreadable", "unreadable files"), ("exact copy", "exact copies"), ("near copy", "near copies")):
+        lines = [f"  {path}: {detail}" for path, kind, detail in problems if kind == problem]
+        more = [f"  and {len(lines) - LISTED:,} more"] if len(lines) > LISTED else []
+        click.echo("\n".join([f"{plural}: {len(lines):,}", *lines[:LISTED], *more]))
+    if table:
+        with atomic_write(table) as part, open(part, "w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([("file", "problem", "detail"), *problems])
+    save_contact_sheet(sheet, [folder / path for path in findings.good])
+    if findings.good:
+        click.echo(f"{show(sheet)} shows some of them.")
+    if findings.exact_copies or findings.near_copies:
+        side = min(1024, *findings.sizes.most_common(1)[0][0])
+        options = f"--no-detect --size {side} --min-size 8 --min-sharpness 0"
+        click.echo(
+            f"Without the copies, all at one size: python cli.py data prepare {shlex.quote(show(name))} TARGET {options}"
+        )
+
+
+@data.command(short_help="Decode a folder into one file.")
+@click.argument("folder")
+@click.argument("file", type=click.Path(path_type=Path))
+@SIZE
+def pack(folder, file, size):
+    """Decode a folder (or a public set) into one file that trains without decoding.
+
+    `fit --data FILE` gives the same results as with the folder; a run may change from one to the other. The same command goes
+    on after an interruption.
+
+    \b
+    Examples:
+      python cli.py data pack faces faces.npy
+      python cli.py fit --data faces.npy
+    """
+    from ganime.data.folder import PictureFolder, show
+    from ganime.data.packed import pack as pack_pictures
+    from ganime.data.sources import open_pictures
+
+    pictures = open_pictures(folder)
+    if not isinstance(pictures, PictureFolder):
+        raise InputError(f"{show(folder)} is packed already")
+    with progress_bar(interrupted="The same command goes on.") as report:
+        packed = pack_pictures(pictures, file, size, report)
+    passed_over = f"; in place of {len(packed.unreadable):,} unreadable ones stand others" * bool(packed.unreadable)
+    click.echo(f"{show(file)}: {len(packed):,} pictures of {size}x{size}, {file.stat().st_size / 1e6:,.0f} MB{passed_over}")
+
+
+def _echo_counts(name, counts):
+    ordered = sorted(counts.items(), key=lambda item: -item[1])
+    shown = [f"{key} {count:,}" for key, count in ordered[:LISTED]]
+    click.echo(f"{name}: {', '.join(shown) or 'none'}" + f" and {len(ordered) - LISTED:,} more" * (len(ordered) > LISTED))

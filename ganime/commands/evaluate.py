@@ -1,0 +1,166 @@
+"""The command line's `evaluate`, and what `fit` needs to do it while training."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import click
+
+from ganime.commands.tools import check_outside, check_suffix, progress_bar, quiet_start
+from ganime.errors import InputError
+from ganime.metrics.networks import network_names
+
+
+@click.command()
+@click.argument("model", required=False, metavar="[RUN|FILE.keras]")
+@click.option("--images", metavar="PICTURES", help="Score these pictures, made by whatever program, instead of a generator's.")
+@click.option("--data", metavar="PICTURES", help="Real pictures, as for `fit`. A run on drawn faces needs none.")
+@click.option(
+    "--part",
+    default="all",
+    show_default=True,
+    type=click.Choice(["all", "train", "test"]),
+    help="Which of the real pictures: `fit --evaluate-every` holds out test.",
+)
+@click.option("--network", default="lite0", show_default=True, type=click.Choice(network_names()), help="Whose features.")
+@click.option("--weights", type=click.Path(path_type=Path), metavar="FILE", help="Its weights.  [default: found or fetched]")
+@click.option("--samples", default=5000, show_default=True, type=click.IntRange(1), help="Pictures to score, at most.")
+@click.option(
+    "--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1), help="Of the first face, and of all choices."
+)
+@click.option("--truncation", default=1.0, show_default=True, type=click.FloatRange(0, 1), help="As for `generate`.")
+@click.option("--size", type=click.IntRange(8, 1024), help="Side at which --images are compared.  [default: 64]")
+@click.option("--nearest", type=click.Path(path_type=Path), metavar="FILE", help="Show the likeliest copies there.")
+def evaluate(model, images, data, part, network, weights, samples, seed, truncation, size, nearest):
+    """Score a generator, or anybody's pictures, against real ones.
+
+    The last line of output is JSON with what is needed to repeat it; for a run it is added to its evaluations.jsonl too.
+    Compare only scores by the same network, from the same number of pictures and against the same real ones. Only --network
+    inception gives an FID.
+
+    \b
+    Examples:
+      python cli.py evaluate faces-default --data faces
+      python cli.py evaluate generator.keras --data faces --network inception --samples 50000
+      python cli.py evaluate --images their-faces --data faces --nearest nearest.png
+    """
+    from ganime.runs import Run, library_versions
+
+    if bool(model) == bool(images):
+        raise InputError("give either a run or generator to score, or --images")
+    if (images and truncation != 1) or (model and size):
+        raise InputError("--truncation is for a generator, --size for --images")
+    if nearest:
+        _check_nearest(nearest, part, data)
+    run = Run(model) if model and not model.endswith(".keras") else None
+    real = _open_real(data, run)
+    with quiet_start():
+        from ganime.metrics import evaluation
+        from ganime.metrics.features import FeatureExtractor
+
+    if images:
+        pictures, size, about = _open_images(images, samples, seed, size or 64)
+    else:
+        pictures, size, about = _open_generator(run.generator_path if run else Path(model), samples, seed, truncation)
+    if part != "all":
+        real = _choose_part(real, part, size, run)
+    evaluation.check_enough(real, len(pictures))
+    extractor = FeatureExtractor(network, weights)
+    with progress_bar("real pictures") as report:
+        real_features = evaluation.reference_features(real, size, extractor, report)
+    with progress_bar("scored pictures") as report:
+        made = extractor.extract(pictures, size, report)
+    scores = evaluation.score(real_features, made, extractor, seed)
+    against = {"data": data, "name": real.name, "part": part, "pictures": len(real), "fingerprint": real.fingerprint}
+    settings = {"samples": len(pictures), "seed": seed, "size": size, **extractor.identity}
+    click.echo(f"{len(pictures):,} pictures against {len(real):,} real ones at {size}x{size}, by {network}")
+    for name, value in evaluation.describe_scores(scores).items():
+        click.echo(f"{name:>24}  {value}")
+    _record({"scores": scores, **about, **settings, "real": against, "versions": library_versions()}, run)
+    if nearest:
+        from ganime.pictures.grids import save_picture
+
+        save_picture(nearest, evaluation.nearest_pictures(pictures, made["features"], real, real_features, size))
+
+
+def _record(result, run):
+    line = json.dumps(result)
+    click.echo(line)
+    if run:
+        with open(run.evaluations_path, "a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+
+def only_training(pictures, size):
+    """What to train on where another process scores with the rest."""
+    return _split(pictures, size)[0]
+
+
+def hold_out(pictures, size, every, run):
+    """What to train on, and the callback that scores with the rest."""
+    from ganime.metrics.evaluation import reference_features
+    from ganime.metrics.features import FeatureExtractor
+    from ganime.metrics.while_training import Evaluation
+
+    train, test = _split(pictures, size)
+    extractor = FeatureExtractor()
+    with progress_bar("held-out pictures") as report:
+        reference_features(test, size, extractor, report)
+    return train, Evaluation(test, every, extractor=extractor, best_path=run.best_path, history_path=run.history_path)
+
+
+def _check_nearest(nearest, part, data):
+    check_suffix("--nearest", nearest)
+    if data and Path(data).is_dir():
+        check_outside(nearest, Path(data))
+    if part == "test":
+        raise InputError("--nearest is to find copies of what was trained on, which --part test leaves out")
+
+
+def _open_real(data, run):
+    from ganime.data.drawn import DrawnFaces
+    from ganime.data.sources import open_pictures
+
+    fingerprint = run.read_config()["data"]["fingerprint"] if run else ""
+    if data is not None:
+        return open_pictures(data)
+    if fingerprint.startswith(DrawnFaces().fingerprint):
+        return DrawnFaces()
+    raise InputError("--data is missing: the real pictures to compare with")
+
+
+def _choose_part(pictures, part, size, run):
+    train, test = _split(pictures, size)
+    if run and run.read_config()["data"]["fingerprint"] != train.fingerprint:
+        raise InputError(f"--part: run {run.name} was not trained on these pictures without the test part (--evaluate-every)")
+    return train if part == "train" else test
+
+
+def _split(pictures, size):
+    from ganime.data.split import split
+
+    with progress_bar("pictures to part") as report:
+        return split(pictures, size, report)
+
+
+def _open_generator(path, samples, seed, truncation):
+    from ganime.generation.sampling import load_generator
+    from ganime.metrics.evaluation import GeneratedPictures
+
+    pictures = GeneratedPictures(load_generator(path), samples, seed, truncation)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return pictures, pictures.size, {"model": str(path), "model_sha256": digest, "truncation": truncation}
+
+
+def _open_images(images, samples, seed, size):
+    import numpy as np
+
+    from ganime.data.sources import open_pictures
+    from ganime.data.split import Selection
+
+    pictures = open_pictures(images)
+    about = {"images": images, "images_fingerprint": pictures.fingerprint}
+    if len(pictures) > samples:
+        chosen = np.random.RandomState(seed).choice(len(pictures), samples, replace=False)
+        pictures = Selection(pictures, np.sort(chosen))
+    return pictures, size, about

@@ -1,0 +1,179 @@
+"""The command that trains."""
+
+import math
+import shlex
+import signal
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import click
+
+from ganime.commands.evaluate import hold_out, only_training
+from ganime.commands.tools import quiet_start
+from ganime.errors import GanimeError, InputError
+
+
+@click.command()
+@click.option(
+    "--data",
+    metavar="PICTURES",
+    help="A folder, a file from `data pack`, or a name from `data list`. Without it, ganime draws faces itself.",
+)
+@click.option("--steps", default=20_000, show_default=True, type=click.IntRange(1), help="Step to reach.")
+@click.option("--run", "run_name", metavar="NAME", help="Name of the run, or a path to it.  [default: DATA-RECIPE]")
+@click.option("--recipe", "recipe_name", default="default", show_default=True, metavar="NAME", help="See `recipes`.")
+@click.option("--set", "overrides", multiple=True, metavar="FIELD=VALUE", help="Change a field of the recipe; repeatable.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1), help="Seed of everything random.")
+@click.option("--sample-every", default=100, show_default=True, type=click.IntRange(1), help="Steps between sample grids.")
+@click.option("--save-every", default=500, show_default=True, type=click.IntRange(1), help="Steps between saved states.")
+@click.option(
+    "--evaluate-every", type=click.IntRange(1), metavar="STEPS", help="Hold a tenth of the pictures out and score with them."
+)
+@click.option("--strict", is_flag=True, help="Stop at an unreadable picture instead of passing over it.")
+@click.option("--tensorboard", is_flag=True, help="Also write logs for TensorBoard into the run.")
+@click.option(
+    "--precision",
+    default="float32",
+    show_default=True,
+    type=click.Choice(["float32", "bfloat16", "float16"]),
+    help="Of the networks' inner layers.",
+)
+@click.option("--jit", is_flag=True, help="Compile the training step with XLA (one device).")
+@click.option("--steps-per-execution", default=1, show_default=True, type=click.IntRange(1), help="Steps at a stretch.")
+@click.option("--distribute", type=click.Choice(["mirrored", "multiworker"]), help="Share each batch among devices or hosts.")
+@click.option("--sync-batch-norm", is_flag=True, help="With --distribute: batch normalization over the whole batch.")
+def fit(
+    data,
+    steps,
+    run_name,
+    recipe_name,
+    overrides,
+    seed,
+    sample_every,
+    save_every,
+    evaluate_every,
+    strict,
+    tensorboard,
+    **engine_options,
+):
+    """Train, or continue a training.
+
+    Everything goes to checkpoints/<run>/: sample grids, progress.gif, history.csv, plots, generator.keras and the state to
+    continue from. The same command continues a run, a larger --steps extends it, Ctrl-C saves and leaves.
+
+    With --evaluate-every (1000 costs 8 % of the time on two cores) a tenth of the pictures, chosen by their content, is not
+    trained on; the averaged generator is scored with them as `evaluate --part test --samples 1000` does, and the best one is
+    kept as best.keras.
+
+    \b
+    Examples:
+      python cli.py fit --data faces --steps 20000
+      python cli.py fit --data faces --evaluate-every 1000 --run scored
+      python cli.py fit --steps 2000                  (on faces that ganime draws)
+      python cli.py fit --recipe zero-to-gans --set batch_size=64 --run smaller-batch
+      python cli.py fit --data faces.npy --precision bfloat16 --jit --steps-per-execution 10
+      python cli.py fit --data faces --distribute multiworker   (on each host; docs/scaling.md)
+    """
+    from ganime.data.drawn import DrawnFaces
+    from ganime.data.sources import open_pictures
+    from ganime.recipes import get_recipe
+    from ganime.runs import Run
+
+    if strict and data is None:
+        raise InputError("--strict is for pictures from --data")
+    if evaluate_every and evaluate_every > steps:
+        raise InputError(f"--evaluate-every {evaluate_every} is never reached in {steps} --steps")
+    recipe = get_recipe(recipe_name).override(*overrides)
+    pictures = open_pictures(data, strict) if data is not None else DrawnFaces()
+    run = Run(run_name or f"{pictures.name}-{recipe_name}")
+    if tensorboard:
+        _require_tensorboard()
+
+    with quiet_start():
+        from ganime.commands.progress import TerminalProgress
+        from ganime.training.callbacks import TensorBoard
+        from ganime.training.distribution import is_chief
+        from ganime.training.fit import fit as train
+
+    engine = _make_engine(evaluate_every or 0, **engine_options)
+    chief = is_chief(engine.strategy)
+    if data is None and chief:
+        click.echo("No --data given: training on faces that ganime draws itself.")
+    extra, scores = [], {}
+    if evaluate_every and not chief:
+        pictures = only_training(pictures, recipe.image_size)
+    elif evaluate_every:
+        pictures, evaluation = hold_out(pictures, recipe.image_size, evaluate_every, run)
+        extra.append(evaluation)
+        scores = {"scores": f"each {evaluate_every:,} steps, on {len(evaluation.pictures):,} other pictures"}
+    if tensorboard:  # after the evaluation, to see what it adds to the logs
+        length = engine.steps_per_execution
+        every = math.gcd(length * max(1, 100 // length), evaluate_every or 0)
+        extra.append(TensorBoard(run.path / "tensorboard", update_freq=every))
+    title = {
+        "recipe": " ".join([recipe_name, *overrides]),
+        "data": str(pictures),
+        "pictures": f"{recipe.image_size}x{recipe.image_size}, {recipe.batch_size} per step",
+        "steps": f"{steps:,} ({steps * recipe.batch_size / len(pictures):.1f} times through the data)",
+        **scores,
+        **_describe_engine(engine),
+        "run": f"{run.path}: a grid each {sample_every:,} steps, the state each {save_every:,}",
+    }
+    progress = TerminalProgress(title, steps, recipe.batch_size)
+    try:
+        with closing(progress):
+            gan = train(run, recipe, pictures, steps, seed, sample_every, save_every, (*extra, progress), engine)
+    except KeyboardInterrupt as interrupt:
+        state = "the last saved state stays" if run.state_path.exists() else "nothing was saved yet"
+        click.echo(f"{interrupt or f'Not saved; {state}.'} Continue with: {_this_command()}", err=True)
+        raise
+    if not chief:
+        return
+    if (reached := int(gan.step.numpy())) > steps:
+        click.echo(f"Run {run.name} is at step {reached:,} already; a larger --steps extends it.")
+    if unreadable := len(pictures.unreadable):
+        click.echo(f"{unreadable:,} unreadable files were passed over.")
+    click.echo(f"Done. Look at {run.gif_path} and {run.samples_path}; {run.generator_path} is ready to use.")
+
+
+def _make_engine(evaluate_every, distribute, jit, **options):
+    """The engine, all workers present."""
+    from ganime.training.distribution import find_workers, make_strategy
+    from ganime.training.engine import Engine
+
+    if not distribute:
+        engine = Engine(jit_compile=jit, **options)
+    else:
+        if distribute == "multiworker":
+            find_workers()
+            click.echo("Waiting until all workers are there.")
+        # TensorFlow waits for the others where Python handles no signal.
+        before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            with quiet_start():
+                engine = Engine(jit_compile=jit, strategy=make_strategy(distribute), **options)
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+    engine.check_intervals(0, evaluate_every=evaluate_every)
+    return engine
+
+
+def _describe_engine(engine):
+    words = [engine.precision] if engine.precision != "float32" else []
+    words += ["compiled by XLA"] if engine.jit_compile else []
+    words += [f"{engine.steps_per_execution} steps per execution"] if engine.steps_per_execution > 1 else []
+    return {"engine": ", ".join(words)} if words else {}
+
+
+def _this_command():
+    program = [sys.executable, sys.argv[0]] if sys.argv[0].endswith(".py") else [Path(sys.argv[0]).name]
+    return shlex.join([*program, *sys.argv[1:]])
+
+
+def _require_tensorboard():
+    try:
+        import tensorboard  # noqa: F401
+    except ImportError:
+        raise GanimeError("--tensorboard needs TensorBoard: pip install tensorboard") from None

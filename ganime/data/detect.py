@@ -1,0 +1,86 @@
+"""Finding faces in illustrations, with OpenCV's cascade classifier."""
+
+import hashlib
+import os
+import threading
+from pathlib import Path
+
+import numpy as np
+
+from ganime.errors import GanimeError, InputError
+from ganime.files import fetch
+
+# By nagadomi, MIT license. Found in it: 99 of 100 faces pasted into pages, and one thing that is none.
+CASCADE = "lbpcascade_animeface.xml"
+URL = f"https://raw.githubusercontent.com/nagadomi/lbpcascade_animeface/4433ab1ae1166ea75acfe99eb0f18709dac329a0/{CASCADE}"
+SHA256 = "9376d30ac38db6bda2a68b88b3b76bbd7e6aa33af47f7f5c76bc88ca75f1ce30"
+SCALE_STEP = 1.05
+MIN_NEIGHBORS = 3
+MAX_SIDE = 4096  # pixels; larger pictures are searched at this size
+MIN_BOX = 24  # pixels; the window that the cascade was trained on
+
+
+class FaceDetector:
+    """Finds faces from the front; several threads may use one.
+
+    Args:
+        cascade: Path of a cascade for `cv2.CascadeClassifier`. By default nagadomi's for anime faces, which is fetched once.
+
+    Attributes:
+        sha256: Of the cascade.
+
+    Raises:
+        InputError: If that file is no cascade.
+        GanimeError: If OpenCV is missing or the cascade cannot be fetched.
+    """
+
+    def __init__(self, cascade: str | os.PathLike | None = None):
+        try:
+            import cv2
+
+            cv2.CascadeClassifier  # noqa: B018 (version 5 has none)
+        except (ImportError, AttributeError):
+            raise GanimeError(
+                "finding faces needs OpenCV 4: pip install 'opencv-python-headless<5' (without: --no-detect)"
+            ) from None
+        self._cv2 = cv2
+        self._path = os.fspath(cascade or fetch(CASCADE, URL, SHA256, "give its path with --cascade"))
+        self._own = threading.local()
+        self._classifier()
+        self.sha256 = hashlib.sha256(Path(self._path).read_bytes()).hexdigest()
+
+    def find(
+        self, picture: np.ndarray, min_box: int = MIN_BOX, min_neighbors: int = MIN_NEIGHBORS
+    ) -> list[tuple[int, int, int]]:
+        """Squares that hold a face, from the hair to the chin, from left to right.
+
+        Args:
+            picture: uint8 [height, width, 3], RGB. In larger ones than `MAX_SIDE` only the larger faces are found.
+            min_box: Smallest square to look for, in pixels. The time grows with pixels / min_box ** 2.
+            min_neighbors: How many overlapping findings make a face; more are stricter.
+
+        Returns:
+            (left, top, side) in pixels.
+        """
+        grey = self._cv2.cvtColor(picture, self._cv2.COLOR_RGB2GRAY)
+        scale = max(1.0, max(grey.shape) / MAX_SIDE)
+        if min(grey.shape) < scale * MIN_BOX:
+            return []
+        if scale > 1:
+            grey = self._cv2.resize(grey, None, fx=1 / scale, fy=1 / scale, interpolation=self._cv2.INTER_AREA)
+        side = max(round(min_box / scale), MIN_BOX)
+        boxes = self._classifier().detectMultiScale(grey, SCALE_STEP, min_neighbors, minSize=(side, side))
+        return sorted(tuple(int(scale * value) for value in box[:3]) for box in boxes)
+
+    def _classifier(self):
+        """One for each thread, since it remembers what it looks at."""
+        if not hasattr(self._own, "classifier"):
+            self._cv2.setNumThreads(1)
+            try:
+                self._own.classifier = self._cv2.CascadeClassifier(self._path)
+                empty = self._own.classifier.empty()
+            except (self._cv2.error, SystemError):
+                empty = True
+            if empty:
+                raise InputError(f"{self._path} is no cascade for finding faces")
+        return self._own.classifier

@@ -1,0 +1,81 @@
+"""Files that are written whole, locked, or fetched once and kept (no TensorFlow)."""
+
+import os
+from contextlib import contextmanager
+from pathlib import Path
+
+from ganime.errors import GanimeError
+
+
+@contextmanager
+def exclusive(path: Path, busy: str):
+    """Hold a lock file for this process; the system frees it even if the process is killed.
+
+    Args:
+        path: The lock file; its folder is made.
+        busy: What to say if another process holds it.
+
+    Raises:
+        GanimeError: If another process holds it.
+    """
+    from filelock import FileLock, Timeout
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise GanimeError(busy) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def atomic_write(path: Path):
+    """Give a path to write to; what was written there replaces `path` whole, once it is on disk, or not at all.
+
+    The suffix, on which some writers depend, is kept.
+
+    Example:
+        >>> with atomic_write(Path("notes.txt")) as part:  # doctest: +SKIP
+        ...     part.write_text("whole or not at all")
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".part-{path.name}")
+    try:
+        yield part
+        with open(part, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def home() -> Path:
+    """The user's cache: `ganime` in Keras' folder (`KERAS_HOME`, else `~/.keras`)."""
+    return Path(os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras"), "ganime")
+
+
+def fetch(name: str, url: str, sha256: str, advice: str) -> Path:
+    """Where a public file lies in the user's cache; fetched if it is not yet there.
+
+    Args:
+        name: Of the file in that folder.
+        url: Where to fetch it.
+        sha256: Of its content, which is checked every time.
+        advice: What to do where that cannot be done, for the error's message.
+
+    Raises:
+        GanimeError: If the file cannot be fetched, or is another one than expected.
+    """
+    from keras.utils import get_file
+
+    try:
+        home().mkdir(parents=True, exist_ok=True)  # else Keras goes to /tmp
+        return Path(get_file(name, url, file_hash=sha256, hash_algorithm="sha256", cache_subdir="", cache_dir=home()))
+    except Exception as error:  # Keras raises a bare one for all that can go wrong with a download
+        reason = str(error).partition("\n")[0]
+        raise GanimeError(f"{name} cannot be fetched ({reason}); {advice}") from error

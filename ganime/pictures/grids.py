@@ -1,0 +1,102 @@
+"""Pictures for people: grids and plots (no TensorFlow)."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ganime.files import atomic_write
+
+
+def to_uint8(images: np.ndarray) -> np.ndarray:
+    """Images in [-1, 1] as uint8, rounded; values beyond are clipped."""
+    return np.clip(np.rint((np.asarray(images) + 1.0) * 127.5), 0, 255).astype(np.uint8)
+
+
+def make_grid(images: np.ndarray, columns: int | None = None, gap: int = 2) -> np.ndarray:
+    """Lay pictures out in rows, on white.
+
+    Args:
+        images: uint8 [count, height, width, 3].
+        columns: Pictures per row; as near to a square as it goes by default.
+        gap: Pixels between and around the pictures.
+
+    Returns:
+        uint8 [rows * (height + gap) + gap, columns * (width + gap) + gap, 3].
+
+    Example:
+        >>> make_grid(np.zeros((6, 64, 64, 3), np.uint8)).shape
+        (134, 200, 3)
+    """
+    count, height, width, _ = images.shape
+    columns = min(count, columns or math.ceil(math.sqrt(count)))
+    rows = math.ceil(count / columns)
+    grid = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, 3), 255, np.uint8)
+    for i, image in enumerate(images):
+        top, left = (gap + place * (side + gap) for place, side in zip(divmod(i, columns), (height, width), strict=True))
+        grid[top : top + height, left : left + width] = image
+    return grid
+
+
+def save_picture(path: Path, image: np.ndarray) -> None:
+    """Write a uint8 picture, whole or not at all; the name's ending decides the format."""
+    with atomic_write(path) as part:
+        Image.fromarray(image).save(part)
+
+
+def save_plots(history: dict[str, np.ndarray], folder: Path) -> None:
+    """Draw `losses.png`, `scores.png` (the mean sigmoid of real and of generated pictures' logits, or of their differences)
+    and, where there are any, `quality.png` (the scores of `ganime.metrics`) into a folder.
+
+    Args:
+        history: Columns `step`, `d_loss`, `g_loss`, `real_score` and `fake_score`, drawn as means of 500 parts at most; and
+            scores, which are not a number in the steps without.
+    """
+    _plot_steps(history, ("d_loss", "g_loss"), "loss", Path(folder) / "losses.png")
+    _plot_steps(history, ("real_score", "fake_score"), "mean sigmoid", Path(folder) / "scores.png", ylim=(0, 1))
+    scores = {name: column for name, column in history.items() if "-" in name or name.isupper()}
+    if any(np.isfinite(column).any() for column in scores.values()):
+        _plot_scores(history["step"], scores, Path(folder) / "quality.png")
+
+
+def _plot_steps(history, columns, meaning, path, **limits):
+    figure, (axes,) = _figure(1)
+    for column in columns:
+        axes.plot(_thin(history["step"]), _thin(history[column]), label=column.replace("_", " "), linewidth=1)
+    axes.set(xlabel="step", ylabel=meaning, **limits)
+    _save_figure(figure, path)
+
+
+def _plot_scores(steps, scores, path):
+    """The distances (FD-lite0, KID-lite0, …), each with axes of its own, then all shares (recall-lite0, …) together."""
+    names = [name for name in scores if not name.endswith("-deviation")]
+    distances, shares = ([name for name in names if name[0].isupper() == upper] for upper in (True, False))
+    figure, (*each, together) = _figure(len(distances) + 1)
+    for axes, name in [*zip(each, distances, strict=True), *((together, name) for name in shares)]:
+        there = np.isfinite(scores[name])
+        deviation = scores.get(f"{name}-deviation", np.zeros(len(steps)))
+        axes.errorbar(steps[there], scores[name][there], deviation[there], fmt=".-", label=name)
+        axes.set(xlabel="step")
+    _save_figure(figure, path)
+
+
+def _figure(count):
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8 if count == 1 else 4.5 * count, 4.5), dpi=100, layout="constrained")
+    return figure, figure.subplots(1, count, squeeze=False)[0]
+
+
+def _save_figure(figure, path):
+    for axes in figure.axes:
+        axes.grid(alpha=0.3)
+        axes.legend()
+    with atomic_write(path) as part:
+        figure.savefig(part)
+
+
+def _thin(values, parts=500):
+    """Means of at most so many parts of equal length."""
+    length = math.ceil(len(values) / parts)
+    return [float(np.mean(values[i : i + length])) for i in range(0, len(values), length)]

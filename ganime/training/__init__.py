@@ -1,0 +1,1 @@
+"""How two networks learn from pictures."""

@@ -1,0 +1,80 @@
+"""How a training is computed, as data: on which devices, in which precision."""
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import keras
+import tensorflow as tf
+
+from ganime.errors import InputError
+
+DTYPE_POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
+
+
+@contextmanager
+def dtype_policy(precision: str):
+    """Keras' layers made in this `with` statement compute in that precision, whatever the global policy is."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(DTYPE_POLICIES[precision])
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Engine:
+    """How a training is computed. Another engine gives the same training, but for rounding and, on several devices, for batch
+    normalization that is not synchronized.
+
+    Args:
+        precision: `"float32"`; `"bfloat16"` or `"float16"` compute the networks' inner layers in 16 bits, for hardware that is
+            faster so. Weights, last layers, losses, the norm in a penalty and the averaged generator stay in float32.
+        jit_compile: Whether XLA compiles the training step.
+        steps_per_execution: Steps between two returns to Python, where callbacks run.
+        strategy: The devices to share every batch among (see `ganime.make_strategy`); None for the usual one.
+        sync_batch_norm: Whether batch normalization is over the global batch, where there are several devices.
+
+    Raises:
+        InputError: If a value is none of these, or one for one device is for several, or the reverse.
+    """
+
+    precision: str = "float32"
+    jit_compile: bool = False
+    steps_per_execution: int = 1
+    strategy: tf.distribute.Strategy | None = None
+    sync_batch_norm: bool = False
+
+    def __post_init__(self):
+        if self.precision not in DTYPE_POLICIES:
+            raise InputError(f"precision {self.precision!r} is not one of {', '.join(DTYPE_POLICIES)}")
+        if self.steps_per_execution < 1:
+            raise InputError(f"steps_per_execution {self.steps_per_execution} is not 1 or more")
+        if self.strategy and self.jit_compile:
+            raise InputError("--jit is for one device; leave it out with --distribute")
+        if self.strategy and self.precision == "float16":  # Keras scales each replica's loss by what that one sees
+            raise InputError("--precision float16 is for one device; take bfloat16 with --distribute")
+        if self.strategy and self.steps_per_execution > 1:  # TensorFlow 2.21 fails on the loop that Keras 3.15 makes of it
+            raise InputError("--steps-per-execution is for one device; leave it out with --distribute")
+        if self.sync_batch_norm and not self.strategy:
+            raise InputError("--sync-batch-norm is for several devices, with --distribute")
+
+    def check_intervals(self, first: int, **intervals: int) -> None:
+        """See that no interval ends within an execution.
+
+        Args:
+            first: The step from which training goes on.
+            **intervals: Steps between two grids and so on, by the options' names.
+
+        Raises:
+            InputError: If one does.
+        """
+        length = self.steps_per_execution
+        for name, interval in intervals.items():
+            if interval % length:
+                raise InputError(f"--{name.replace('_', '-')} {interval} is not a multiple of --steps-per-execution {length}")
+        if first % length:
+            last = first + -first % length
+            raise InputError(
+                f"the run is at step {first}, no multiple of --steps-per-execution {length}; go without it to --steps {last}"
+            )

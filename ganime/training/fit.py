@@ -1,0 +1,210 @@
+"""Recipe + pictures + run directory -> a trained GAN."""
+
+import re
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict
+
+import keras
+import tensorflow as tf
+
+from ganime.data.pipeline import make_dataset
+from ganime.errors import GanimeError, InputError
+from ganime.networks import build_discriminator, build_generator
+from ganime.recipes import Recipe
+from ganime.runs import Run, library_versions
+from ganime.training import callbacks as cb
+from ganime.training.distribution import check_agreement, is_chief, is_multiworker, shares
+from ganime.training.engine import Engine, dtype_policy
+from ganime.training.gan import GAN
+from ganime.training.optimizer import FusedAdam
+
+
+def build_gan(recipe: Recipe, seed: int = 0, engine: Engine | None = None) -> GAN:
+    """A compiled GAN after a recipe; the same recipe and seed give the same first weights.
+
+    Sets the global seeds of Python, NumPy and TensorFlow, from which Keras draws first weights, and turns one of TensorFlow's
+    optimizations of graphs off.
+
+    Example:
+        >>> build_gan(Recipe(generator_widths=(8,), discriminator_widths=(8,))).generator.output_shape
+        (None, 64, 64, 3)
+    """
+    engine = engine or Engine()
+    # TensorFlow 2.21's remapper fails on a discriminator with biases and prints an error; training is as fast without it.
+    tf.config.optimizer.set_experimental_options({"remapping": False})
+    keras.utils.set_random_seed(seed)
+    with engine.strategy.scope() if engine.strategy else nullcontext():
+        with dtype_policy(engine.precision):
+            networks = _build_networks(recipe)
+        gan = GAN(*networks, ema_half_life=recipe.ema_half_life, seed=seed, sync_batch_norm=engine.sync_batch_norm)
+        optimizers = {}
+        for name, learning_rate in (("g_optimizer", recipe.g_learning_rate), ("d_optimizer", recipe.d_learning_rate)):
+            adam = FusedAdam(learning_rate, recipe.beta_1, recipe.beta_2, recipe.adam_epsilon)
+            optimizers[name] = keras.optimizers.LossScaleOptimizer(adam) if engine.precision == "float16" else adam
+        gan.compile(
+            **optimizers,
+            **{name: getattr(recipe, name) for name in GAN.SETTINGS},
+            jit_compile=engine.jit_compile,
+            steps_per_execution=engine.steps_per_execution,
+        )
+    return gan
+
+
+def _build_networks(recipe):
+    shared = {name: getattr(recipe, name) for name in ("image_size", "bias", "norm_momentum", "norm_epsilon", "initializer")}
+    generator = build_generator(
+        latent_size=recipe.latent_size, widths=recipe.generator_widths, slope=recipe.generator_slope, **shared
+    )
+    discriminator = build_discriminator(
+        widths=recipe.discriminator_widths,
+        slopes=recipe.discriminator_slopes,
+        norm=recipe.discriminator_norm,
+        head_channels=recipe.head_channels,
+        minibatch_deviation=recipe.minibatch_deviation,
+        **shared,
+    )
+    return generator, discriminator
+
+
+def fit(
+    run: Run,
+    recipe: Recipe,
+    pictures,
+    steps: int,
+    seed: int = 0,
+    sample_every: int = 100,
+    save_every: int = 500,
+    callbacks: tuple[keras.callbacks.Callback, ...] = (),
+    engine: Engine | None = None,
+) -> GAN:
+    """Train up to a step, from the run's last state or from the beginning, and leave everything in the run's directory.
+
+    Args:
+        run: Where everything of this training lives.
+        recipe: How to train.
+        pictures: What to train on: `PictureFolder`, `PackedPictures`, `DrawnFaces` or a part of them that `split` gave.
+        steps: The step to reach, counted from the beginning of the run.
+        seed: Seed of the first weights and of everything random in training.
+        sample_every: Steps between two sample grids.
+        save_every: Steps between two saved states.
+        callbacks: More Keras callbacks. What they add to a step's logs, as `Evaluation` does, is in the history too.
+        engine: How to compute: devices, precision and so on. With several workers, each calls this with the same arguments and
+            a run in a folder that all share; the chief alone writes to it and runs `callbacks`.
+
+    Returns:
+        The trained model. If the run has reached `steps` already it is loaded and not trained; grid, plots and GIF are made
+        again, since a kill may have come before them.
+
+    Raises:
+        InputError: If the run was started with another recipe, seed or set of pictures, or the engine does not fit the steps.
+        GanimeError: If another process trains the run, its state is damaged, or another worker was lost or does something else.
+        NonFiniteError: If a loss or weight stops being finite; the last good state stays.
+        KeyboardInterrupt: On Ctrl-C or SIGTERM; it has a message that says so if the state was saved.
+
+    Example:
+        >>> fit(Run("try"), get_recipe("default"), DrawnFaces(), steps=100)  # doctest: +SKIP
+    """
+    engine = engine or Engine()
+    if tf.distribute.has_strategy():
+        raise InputError("give the strategy to Engine, and call fit outside of its scope")
+    engine.check_intervals(0, steps=steps, sample_every=sample_every, save_every=save_every)
+    _check_parts(recipe, engine)
+    with _in_words(engine.strategy):
+        return _fit(run, recipe, pictures, steps, seed, sample_every, save_every, callbacks, engine)
+
+
+def _fit(run, recipe, pictures, steps, seed, sample_every, save_every, callbacks, engine):
+    gan = build_gan(recipe, seed, engine)
+    pictures.load_batch([0], recipe.image_size)  # fails before anything is written
+    chief = is_chief(engine.strategy)
+    description = _describe(recipe, pictures, seed, engine)
+    with run.lock() if chief else nullcontext():
+        if chief:
+            run.open(description)
+        if run.state_path.exists():
+            _load(gan, run)
+        first = int(gan.step.numpy())
+        if is_multiworker(engine.strategy):
+            about = {"steps": steps, "sync": engine.sync_batch_norm}
+            check_agreement(engine.strategy, {**description, "data": pictures.fingerprint, **about}, first)
+        engine.check_intervals(first)
+        history = cb.History(run.history_path, recipe.batch_size)
+        checkpoint = cb.Checkpoint(run.state_path, run.generator_path, save_every)
+        grid = cb.SampleGrid(run.samples_path, sample_every)
+        plots = cb.Plots(run.history_path, run.path, save_every)
+        gif = cb.ProgressGif(run.samples_path, run.gif_path)
+        stop = cb.StopOnSignal()
+        if first >= steps:
+            gan.stop_training = False
+            for callback in (grid, plots, gif) if chief else ():
+                callback.set_model(gan)
+                callback.on_train_end()
+            return gan
+        # The signals last, so that a first Ctrl-C does not end the others' saving.
+        writers = (*callbacks, history, grid, checkpoint, plots, gif) if chief else ()
+        dataset = _make_dataset(recipe, pictures, first, steps, seed, engine.strategy)
+        known = {"steps_per_epoch": steps - first} if engine.strategy else {}  # Keras cannot tell the length then
+        try:
+            gan.fit(dataset, **known, shuffle=False, verbose=0, callbacks=[cb.StopOnNonFinite(), *writers, stop])
+        finally:
+            history.close()
+            stop.close()
+        if stop.received:
+            raise KeyboardInterrupt(f"Saved at step {checkpoint.saved_step:,}." if chief else "Stopped.")
+        return gan
+
+
+@contextmanager
+def _in_words(strategy):
+    """Turn TensorFlow's errors into ours, where they mean something to a user."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        raise _translate(error, strategy) from error
+
+
+def _check_parts(recipe, engine):
+    """See that every device gets as many pictures, and whole groups of them."""
+    devices, group = shares(engine.strategy)[2], recipe.minibatch_deviation or 1
+    if recipe.batch_size % (devices * group):
+        groups = f" in groups of {group} (minibatch_deviation)" if group > 1 else ""
+        raise InputError(f"batch_size {recipe.batch_size} cannot be parted equally among {devices} devices{groups}")
+
+
+def _make_dataset(recipe, pictures, first, steps, seed, strategy):
+    def make(context=None):
+        return make_dataset(pictures, recipe.image_size, recipe.batch_size, first, steps, seed, recipe.flips, shares(strategy))
+
+    return strategy.distribute_datasets_from_function(make) if strategy else make()
+
+
+def _describe(recipe, pictures, seed, engine):
+    return {
+        "recipe": asdict(recipe),
+        "seed": seed,
+        "data": {"pictures": len(pictures), "fingerprint": pictures.fingerprint, "name": pictures.name},
+        "versions": library_versions(),
+        **({"precision": engine.precision} if engine.precision != "float32" else {}),  # the state depends on it
+    }
+
+
+def _load(gan, run):
+    try:
+        gan.load_weights(run.state_path)
+    except (OSError, ValueError, KeyError) as error:
+        raise GanimeError(f"{run.state_path} cannot be loaded ({error}); delete it to begin the run again") from error
+
+
+def _translate(error, strategy=None):
+    """What an error inside TensorFlow means to a user; the error itself where that is not known."""
+    if isinstance(error, tf.errors.ResourceExhaustedError):
+        return GanimeError("out of memory; try a smaller --set batch_size")
+    if "PyFunc" in error.message and (
+        found := re.search(r"\b([A-Z]\w*Error|UnreadablePicture): (.*)", error.message)
+    ):  # raised by the pictures' loader
+        kind = InputError if found[1] in ("InputError", "UnreadablePicture") else GanimeError
+        return kind(f"the pictures cannot be read: {found[2]}")
+    lost = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.DeadlineExceededError)
+    if is_multiworker(strategy) and isinstance(error, lost):
+        return GanimeError("another worker was lost; start all again, and they continue from the last saved state")
+    return error

@@ -1,0 +1,300 @@
+"""The model: a generator and a discriminator, trained against each other by `fit`."""
+
+import keras
+import tensorflow as tf
+
+from ganime.errors import GanimeError, InputError
+from ganime.training import draws, losses, optimizer, replicas
+from ganime.training.augment import POLICIES, augment
+from ganime.training.forms import sampling_form, training_form
+
+if keras.backend.backend() != "tensorflow":
+    raise GanimeError(f"ganime trains with TensorFlow: set KERAS_BACKEND=tensorflow, not {keras.backend.backend()}")
+
+
+@keras.saving.register_keras_serializable(package="ganime")
+class GAN(keras.Model):
+    """A generative adversarial network that trains under plain Keras `fit`.
+
+    Everything random in a step is drawn statelessly from `seed` and `step`, so a model whose weights, optimizers and step
+    were saved goes on exactly as if it had never stopped. The model itself maps latents to the averaged generator's images.
+
+    Args:
+        generator: Model from latents, float32 [batch, latent_size], to images in [-1, 1], float32 [batch, size, size, 3].
+        discriminator: Model from such images to logits, float32 [batch, 1].
+        ema_half_life: Number of pictures over which the averaged generator forgets half of what it was (exponential moving
+            average of weights and batch-norm statistics); at most a twentieth of the pictures seen so far, as StyleGAN2-ADA's
+            ramp-up has it. 0 makes it a copy of the generator.
+        seed: Seed of everything random in training.
+        sync_batch_norm: Whether batch normalization is over the global batch, where replicas train together (see `train_step`),
+            and not over each replica's part of it.
+
+    Example:
+        >>> from ganime.networks import build_discriminator, build_generator
+        >>> gan = GAN(build_generator(32, widths=(8, 8, 8)), build_discriminator(32, widths=(8, 8, 8)))
+        >>> gan.compile(label_noise=0.2)
+        >>> history = gan.fit(keras.random.uniform((8, 32, 32, 3), -1, 1), batch_size=4, verbose=0)
+        >>> gan(keras.random.normal((1, 128))).shape
+        TensorShape([1, 32, 32, 3])
+    """
+
+    def __init__(self, generator, discriminator, ema_half_life=0, seed=0, sync_batch_norm=False, **kwargs):
+        super().__init__(**kwargs)
+        self.generator = generator
+        self.discriminator = discriminator
+        # In functions, so that Keras does not find, and save, the same layers twice.
+        g_form, d_form = (training_form(network, sync_batch_norm) for network in (generator, discriminator))
+        self._training_generator = lambda latents: g_form(latents, training=True)
+        self._training_discriminator = lambda images: d_form(images, training=True)
+        self.averaged_generator = sampling_form(generator)
+        self.latent_size = generator.input_shape[-1]
+        self.ema_half_life = ema_half_life
+        self.seed = seed
+        self.sync_batch_norm = sync_batch_norm
+        self.step = self.add_weight((), dtype="int64", trainable=False, name="step", initializer="zeros")
+        self.last_g_loss = self.add_weight((), trainable=False, name="last_g_loss", initializer="zeros")
+        # Assigned 1 in one replica, it is above 0 in all after the next step. Not part of a saved state.
+        self.stop_votes = tf.Variable(0.0, trainable=False)
+        self.built = True
+
+    def compile(
+        self,
+        g_optimizer="default",
+        d_optimizer="default",
+        *,
+        relativistic=False,
+        label_noise=0.2,
+        label_smoothing=0.0,
+        label_flips=0.0,
+        real_weight=1.0,
+        fake_weight=1.0,
+        generator_weight=1.0,
+        r1_weight=0.0,
+        r1_interval=1,
+        augmentations=(),
+        separate_updates=False,
+        reuse_fakes=False,
+        d_updates=1,
+        hold_below=0.0,
+        jit_compile=False,
+        **kwargs,
+    ):
+        """Set how to train.
+
+        Args:
+            g_optimizer, d_optimizer: Keras optimizers; by default Adam, 2e-4, beta_1 0.5, as the DCGAN paper has it.
+            relativistic: Whether the logits of a real and a generated picture are compared (see `losses.compare`). Those of the
+                generator's update meet what the real ones had before the discriminator's, which saves a pass.
+            label_noise: Width a of the label noise: real 1 - U(0, a), generated U(0, a); the generator trains against noisy
+                real labels.
+            label_smoothing: How far the discriminator's real labels are lowered (one-sided smoothing).
+            label_flips: Share of the discriminator's labels that are turned around at random.
+            real_weight, fake_weight, generator_weight: Weights of the three loss terms.
+            r1_weight: Weight gamma of the R1 gradient penalty, gamma/2 times the mean squared gradient norm at the real
+                pictures; 0 for none.
+            r1_interval: The penalty is applied in every so many steps, that many times as strong (lazy regularization of
+                StyleGAN2, Karras et al. 2020).
+            augmentations: Names from `ganime.training.augment.POLICIES` for what the discriminator sees.
+            separate_updates: Whether the discriminator takes one optimizer step on the real and then one on the generated
+                pictures, instead of one on the sum of both losses.
+            reuse_fakes: Whether the generator learns from the pictures that the discriminator has just learned from, which
+                saves a forward pass, instead of from new ones.
+            d_updates: Discriminator updates per generator update; each is a step with pictures of its own.
+            hold_below: Hold the generator still in steps where the discriminator's accuracy (mean of the shares of real and
+                of generated pictures, or of pairs, that it tells right) is below this threshold.
+            jit_compile, **kwargs: As in `keras.Model.compile`.
+
+        Raises:
+            InputError: If an augmentation is unknown, an interval is below 1, real labels could fall below 0, or pairs parted.
+        """
+        if isinstance(augmentations, str) or not set(augmentations) <= POLICIES.keys():
+            raise InputError(f"augmentations {augmentations!r} is not a list of names out of {', '.join(POLICIES)}")
+        if min(r1_interval, d_updates) < 1:
+            raise InputError("r1_interval and d_updates are 1 or more")
+        if label_noise + label_smoothing > 1:
+            raise InputError("label_noise and label_smoothing are more than 1 together: real labels would fall below 0")
+        if relativistic and separate_updates:
+            raise InputError(
+                "relativistic and separate_updates exclude each other: pairs need real and generated pictures in one update"
+            )
+        super().compile(optimizer=None, jit_compile=jit_compile, **kwargs)
+        arguments = locals()
+        self.settings = {name: arguments[name] for name in self.SETTINGS}
+        self.settings["augmentations"] = tuple(augmentations)  # a list after loading
+        self._execution = {"jit_compile": jit_compile, **kwargs}
+        self.g_optimizer = _optimizer(g_optimizer)
+        self.d_optimizer = _optimizer(d_optimizer)
+        self.g_optimizer.build(self.generator.trainable_variables)
+        self.d_optimizer.build(self.discriminator.trainable_variables)
+
+    SETTINGS = tuple(name for name in compile.__kwdefaults__ if name != "jit_compile")
+
+    def call(self, latents, training=False):
+        return self.averaged_generator(latents, training=training)
+
+    def _maybe_symbolic_build(self, *args, **kwargs):
+        """All is built. Keras would find that out with a batch's mean over all workers, which fails for pictures in uint8."""
+
+    def train_step(self, data):
+        """Update both networks once on a batch of images: float32 in [-1, 1], or uint8, which is scaled here.
+
+        Under a `tf.distribute` strategy, in whose scope the model was made, the batch is this replica's part of the global one:
+        losses are means over the global batch, and everything random is drawn by the place in it.
+
+        Returns:
+            Values of this step (not running means): `d_loss` (weighted, without the penalty), its terms `real_loss` and
+            `fake_loss` (unweighted), `g_loss` (of its last update, where it is held), `real_score` and `fake_score` (mean
+            sigmoid of the logits or, if relativistic, of their differences), `d_accuracy`, and `r1` (mean squared gradient
+            norm; 0 where the step applies none) if there is such a penalty.
+        """
+        real = keras.utils.unpack_x_y_sample_weight(data)[0]
+        if real.dtype == tf.uint8:
+            real = tf.cast(real, tf.float32) / 127.5 - 1.0
+        seeds = draws.split(tf.stack([tf.constant(self.seed, tf.int64), self.step.value]), 8)
+        with tf.GradientTape() as tape:
+            fakes = self._generate(real, seeds[0])
+        logs, real_logits = self._update_discriminator(real, fakes, seeds[1:5])
+
+        free = self._generator_is_free(logs["d_accuracy"])
+        # A tape cannot be taken into a condition that several replicas share: there the same pictures are made again.
+        make_again = not self.settings["reuse_fakes"] or (free is not None and tf.distribute.has_strategy())
+
+        def update_generator():
+            if make_again:
+                with tf.GradientTape() as new_tape:
+                    new_fakes = self._generate(real, seeds[0] if self.settings["reuse_fakes"] else seeds[7])
+                self._update_generator(new_tape, new_fakes, real_logits, seeds[5:7])
+            else:
+                self._update_generator(tape, fakes, real_logits, seeds[5:7])
+
+        if free is None:
+            update_generator()
+        else:
+            replicas.run_if(free, update_generator)
+        logs["g_loss"] = tf.identity(self.last_g_loss.value)
+        self._share_statistics()
+        self._update_average(tf.shape(real)[0] * replicas.count())
+        self.step.assign_add(1)
+        self.stop_votes.assign(replicas.total(self.stop_votes.read_value()))
+        return replicas.as_logs(logs)
+
+    def _generate(self, real, seed):
+        return self._training_generator(draws.normal((tf.shape(real)[0], self.latent_size), seed))
+
+    def _generator_is_free(self, accuracy):
+        """Whether the generator moves in this step: a boolean tensor, or None where it always does."""
+        free = None
+        if self.settings["d_updates"] > 1:
+            free = (self.step + 1) % self.settings["d_updates"] == 0
+        if self.settings["hold_below"] > 0:
+            accurate = replicas.mean([accuracy])[0] >= self.settings["hold_below"]
+            free = accurate if free is None else free & accurate
+        return free
+
+    def _update_discriminator(self, real, fakes, seeds):
+        """The step's values, and the logits of the real pictures."""
+        s = self.settings
+        images = {"real": augment(real, s["augmentations"], seeds[0]), "fake": augment(fakes, s["augmentations"], seeds[1])}
+        uniform = draws.uniform((4, tf.shape(real)[0], 1), seeds[2], axis=1)
+        real_labels = losses.real_labels(uniform[0], s["label_noise"], s["label_smoothing"])
+        labels = {
+            "real": losses.flip_labels(real_labels, uniform[1], s["label_flips"]),
+            "fake": losses.flip_labels(losses.fake_labels(uniform[2], s["label_noise"]), uniform[3], s["label_flips"]),
+        }
+        logits, logs, total = {}, {}, 0.0
+        for kinds in (["real"], ["fake"]) if s["separate_updates"] else (["real", "fake"],):
+            with tf.GradientTape() as tape:
+                logits |= {kind: tf.cast(self._training_discriminator(images[kind]), tf.float32) for kind in kinds}
+                judged = losses.compare(logits) if s["relativistic"] else logits
+                for kind in kinds:
+                    logs[kind + "_loss"] = losses.binary_cross_entropy(labels[kind], judged[kind])
+                value = tf.add_n([logs[kind + "_loss"] * s[kind + "_weight"] for kind in kinds])
+                objective = self.d_optimizer.scale_loss(value / replicas.count())
+            gradients = tape.gradient(objective, _variables(self.discriminator))
+            if s["r1_weight"] and "real" in kinds:
+                logs["r1"], penalties = self._r1_gradients(images["real"])
+                gradients = [g + p for g, p in zip(gradients, penalties, strict=True)]
+            self.d_optimizer.apply(gradients)
+            total += value
+        logs |= {kind + "_score": tf.reduce_mean(tf.sigmoid(judged[kind])) for kind in judged}
+        right = [tf.cast(judged["real"] > 0, tf.float32), tf.cast(judged["fake"] < 0, tf.float32)]
+        return {"d_loss": total, "d_accuracy": tf.reduce_mean(right), **logs}, logits["real"]
+
+    def _r1_gradients(self, real):
+        """The squared gradient norm and the penalty's gradients; zeros in the steps that lazy regularization leaves out."""
+        variables = _variables(self.discriminator)
+        interval = self.settings["r1_interval"]
+
+        def penalize():
+            with tf.GradientTape() as tape:
+                norm = losses.r1_penalty(self.discriminator, real)
+                penalty = self.d_optimizer.scale_loss(norm * (self.settings["r1_weight"] / 2 * interval / replicas.count()))
+            return norm, tape.gradient(penalty, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+        if interval == 1:
+            return penalize()
+        return tf.cond(self.step % interval == 0, penalize, lambda: (0.0, [tf.zeros_like(v) for v in variables]))
+
+    def _update_generator(self, tape, fakes, real_logits, seeds):
+        """Update from the pictures that the generator made under `tape`."""
+        s = self.settings
+        labels = losses.real_labels(draws.uniform((tf.shape(fakes)[0], 1), seeds[0]), s["label_noise"])
+        with tf.GradientTape() as image_tape:
+            image_tape.watch(fakes)
+            logits = tf.cast(self._training_discriminator(augment(fakes, s["augmentations"], seeds[1])), tf.float32)
+            judged = losses.compare({"real": real_logits, "fake": logits})["fake"] if s["relativistic"] else logits
+            loss = losses.binary_cross_entropy(labels, judged) * s["generator_weight"]
+            objective = self.g_optimizer.scale_loss(loss / replicas.count())
+        direction = image_tape.gradient(objective, fakes)
+        self.g_optimizer.apply(tape.gradient(fakes, _variables(self.generator), output_gradients=direction))
+        self.last_g_loss.assign(replicas.mean([loss])[0])
+
+    def _share_statistics(self):
+        """Give all replicas the mean of their moving statistics, so that they hold the same networks."""
+        statistics = [v for network in (self.generator, self.discriminator) for v in network.non_trainable_weights]
+        if replicas.count() > 1 and statistics:
+            for variable, shared in zip(statistics, replicas.mean([v.value.read_value() for v in statistics]), strict=True):
+                variable.assign(shared)
+
+    def _update_average(self, batch):
+        seen = tf.cast((self.step + 1) * tf.cast(batch, tf.int64), tf.float32)
+        keep = 0.5 ** (tf.cast(batch, tf.float32) / tf.minimum(float(self.ema_half_life), seen / 20.0))
+        for average, current in zip(self.averaged_generator.weights, self.generator.weights, strict=True):
+            if self.ema_half_life:
+                average.assign_add((1.0 - keep) * (current - average))
+            else:
+                average.assign(current)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "generator": keras.saving.serialize_keras_object(self.generator),
+            "discriminator": keras.saving.serialize_keras_object(self.discriminator),
+            "ema_half_life": self.ema_half_life,
+            "seed": self.seed,
+            "sync_batch_norm": self.sync_batch_norm,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        networks = {k: keras.saving.deserialize_keras_object(config[k]) for k in ("generator", "discriminator")}
+        return cls(**{**config, **networks})
+
+    def get_compile_config(self):
+        if not self.compiled:
+            return None
+        optimizers = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in ("g_optimizer", "d_optimizer")}
+        return {**optimizers, **self.settings, **self._execution}
+
+    def compile_from_config(self, config):
+        optimizers = {k: keras.saving.deserialize_keras_object(config[k]) for k in ("g_optimizer", "d_optimizer")}
+        self.compile(**{**config, **optimizers})
+
+
+def _optimizer(value):
+    return optimizer.FusedAdam(2e-4, beta_1=0.5) if value == "default" else keras.optimizers.get(value)
+
+
+def _variables(network):
+    """TensorFlow's variables behind Keras', which a tape knows."""
+    return [variable.value for variable in network.trainable_variables]

@@ -1,0 +1,83 @@
+import csv
+import os
+
+from click.testing import CliRunner
+from PIL import Image
+
+from ganime.cli import cli
+from ganime.commands import tools
+
+
+def run(*arguments):
+    return CliRunner().invoke(cli, list(map(str, arguments)))
+
+
+def test_list_names_the_sets_and_what_is_on_disk(tmp_path, monkeypatch):
+    monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path))
+    folder = tmp_path / "datasets" / "splcher" / "animefacedataset"
+    (folder / "versions" / "3").mkdir(parents=True)
+    (folder / "3.complete").touch()
+    rows = {line.split()[0]: line for line in run("data", "list").output.splitlines()}
+    assert "63,565" in rows["animefacedataset"] and str(folder / "versions" / "3") in rows["animefacedataset"]
+    assert rows["anime-faces"].split()[-1] == "no"
+
+
+def test_prepare_check_and_pack(faces, tmp_path):
+    (faces / "copy.png").write_bytes((faces / "face00.png").read_bytes())
+    (faces / "broken.jpg").write_bytes(b"")
+    result = run("data", "check", faces, "--sheet", tmp_path / "sheet.png", "--csv", tmp_path / "found.csv")
+    assert result.exit_code == 0
+    for words in ("13 readable pictures", "exact copies: 1", "broken.jpg: empty"):
+        assert words in result.output
+    assert Image.open(tmp_path / "sheet.png").size == (266, 200)
+    with open(tmp_path / "found.csv", newline="") as file:
+        assert [row["problem"] for row in csv.DictReader(file)] == ["unreadable", "exact copy"]
+
+    target = tmp_path / "target"
+    result = run("data", "prepare", faces, target, "--no-detect", "--size", 32, "--format", "jpg")
+    assert result.exit_code == 0 and "12  kept" in result.output and "1  exact copy" in result.output
+
+    result = run("data", "pack", target, tmp_path / "faces.npy", "--size", 32)
+    assert result.exit_code == 0 and "12 pictures of 32x32" in result.output
+    assert run("data", "pack", tmp_path / "faces.npy", tmp_path / "again.npy").exit_code == 2
+
+
+def test_mistakes_are_told(faces, tmp_path):
+    names = {path.name for path in faces.iterdir()}
+    for arguments, code, words in (
+        (("data", "check", tmp_path / "nowhere"), 2, "is not a folder"),
+        (("data", "prepare", tmp_path / "nowhere", tmp_path / "target", "--no-detect"), 2, "is not a folder"),
+        (("data", "prepare", faces, faces, "--no-detect"), 2, "within each other"),
+        (("data", "prepare", faces, tmp_path / "t", "--no-detect", "--cascade", "x.xml"), 2, "--no-detect leaves out"),
+        (("data", "pack", "nowhere", tmp_path / "faces.npy"), 2, "is not a folder"),
+        (("data", "download", "nothing"), 2, "anime-faces"),
+        (("fit", "--data", "nowhere"), 2, "is not a folder"),
+        (("fit", "--data", ""), 2, "nothing is not a folder"),
+        (("data", "prepare", faces, tmp_path / "t", "--no-detect", "--margin", "0.2"), 2, "--no-detect leaves out"),
+        (("data", "check", faces, "--sheet", faces / "face00.png"), 2, "nothing in there is changed"),
+        (("data", "check", faces, "--csv", faces / "found.csv"), 2, "nothing in there is changed"),
+        (("data", "check", faces, "--sheet", tmp_path / "sheet.txt"), 2, "must end like a picture"),
+    ):
+        result = run(*arguments)
+        assert result.exit_code == code, result.output
+        assert words in result.output and "Traceback" not in result.output
+    assert not (tmp_path / "t").exists()
+    assert {path.name for path in faces.iterdir()} == names
+
+
+def test_copies_of_any_name_are_listed(faces, tmp_path):
+    for name in (b"\xfe.png", b"\xff\n.png"):
+        (faces / os.fsdecode(name)).write_bytes((faces / "face00.png").read_bytes())
+    result = run("data", "check", faces, "--sheet", tmp_path / "sheet.png", "--csv", tmp_path / "new" / "found.csv")
+    assert result.exit_code == 0 and r"\udcff\n.png: face00.png" in result.output
+    assert r"\udcfe.png" in (tmp_path / "new" / "found.csv").read_text()
+
+
+def test_without_a_terminal_there_is_a_line_a_minute(monkeypatch, capsys):
+    clock = iter(range(0, 10_000, 50))
+    monkeypatch.setattr(tools.time, "monotonic", lambda: next(clock))
+    with tools.progress_bar() as report:
+        for done in (1000, 1100, 1200, 1300):
+            report(done, 2000)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == ["1,100 of 2,000 pictures, about 8 minutes left", "1,300 of 2,000 pictures, about 6 minutes left"]

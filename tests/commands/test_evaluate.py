@@ -1,0 +1,100 @@
+"""Training with scores and scoring, as a user meets them, with the real lite0 network."""
+
+import json
+from functools import partial
+
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from ganime.cli import cli
+from ganime.commands.evaluate import _open_real
+from ganime.data.drawn import DrawnFaces, draw_face
+from ganime.data.folder import PictureFolder
+from ganime.metrics import while_training
+from ganime.networks import build_generator
+from ganime.runs import Run, read_history
+from tests.conftest import TINY
+
+OPTIONS = [word for text in TINY for word in ("--set", text)]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+
+
+def run(*arguments):
+    """What the command prints, if it ends well."""
+    result = CliRunner().invoke(cli, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_from_training_with_scores_to_a_score(monkeypatch, tmp_path):
+    (tmp_path / "faces").mkdir()
+    for i in range(150):
+        Image.fromarray(draw_face(i, 32)).save(tmp_path / "faces" / f"{i}.png")
+    monkeypatch.setattr(while_training, "Evaluation", partial(while_training.Evaluation, samples=30))
+    out = run("fit", "--data", "faces", "--steps", "2", "--evaluate-every", "2", "--run", "scored", *OPTIONS)
+    assert "step 2: FD-lite0" in out and "of 150 pictures in faces" in out
+    history = read_history(Run("scored").history_path)
+    out = run("evaluate", "scored", "--data", "faces", "--part", "test", "--samples", "30")
+    line = json.loads(out.splitlines()[-1])
+    assert f"KID-lite0  {line['scores']['KID-lite0']:.4g}" in out
+    assert line["scores"] == pytest.approx({name: history[name][1] for name in line["scores"]}, rel=1e-5)
+    assert (line["samples"], line["size"], line["real"]["part"], line["truncation"]) == (30, 32, "test", 1.0)
+    kept = Run("scored").evaluations_path.read_text().splitlines()
+    assert [json.loads(text) for text in kept] == [line]
+
+    out = run("evaluate", "--images", "faces", "--data", "faces", "--samples", "40", "--size", "32", "--nearest", "n.png")
+    scores = json.loads(out.splitlines()[-1])["scores"]
+    assert scores["precision-lite0"] == 1 and scores["authenticity-lite0"] == 0
+    with Image.open("n.png") as nearest:
+        left, right = nearest.crop((2, 2, 34, 34)), nearest.crop((36, 2, 68, 34))
+        assert left.tobytes() == right.tobytes()  # its own copy
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "give either"),
+        (["run", "--images", "x"], "give either"),
+        (["nowhere", "--data", "."], "there is no run nowhere"),
+        (["nowhere.keras"], "--data is missing"),
+        (["--images", ".", "--data", ".", "--truncation", "0.5"], "--truncation is for a generator"),
+        (["run", "--data", ".", "--size", "64"], "--size for --images"),
+        (["run", "--data", "faces", "--part", "test", "--nearest", "n.png"], "--part test leaves out"),
+        (["nowhere.keras", "--data", "faces"], "nowhere.keras does not exist"),
+        (["--images", "faces", "--data", "faces", "--network", "vgg"], "vgg' is not one of 'inception', 'lite0'"),
+        (["--images", "faces", "--data", "faces", "--nearest", "near"], "must end like a picture's"),
+        (["--images", "faces", "--data", "faces", "--nearest", "faces/n.png"], "lies in the folder of pictures"),
+        (["--images", "faces", "--data", "faces", "--samples", "9"], "9 scored pictures are too few"),
+        (["--images", "faces", "--data", "faces", "--weights", "w.pth"], "w.pth cannot be read"),
+    ],
+)
+def test_wrong_usage_is_one_line(arguments, message, faces):
+    result = CliRunner().invoke(cli, ["evaluate", *arguments])
+    assert result.exit_code == 2
+    assert message in result.output.splitlines()[-1]
+
+
+def test_a_run_is_scored_on_what_it_was_trained_on(faces):
+    drawn, own = Run("drawn"), Run("own")
+    for run, pictures in ((drawn, DrawnFaces()), (own, PictureFolder(faces))):
+        run.open({"data": {"name": "drawn-faces", "fingerprint": pictures.fingerprint}})
+        build_generator(32, latent_size=8, widths=(8, 8, 8)).save(run.generator_path)
+    assert len(_open_real(None, drawn)) == 20_000
+    for arguments, message in (
+        (["own"], "--data is missing"),  # whatever its name
+        (["own", "--data", "faces", "--part", "test"], "own was not trained on these pictures without the test part"),
+        (["drawn", "--data", "faces", "--part", "train"], "drawn was not trained on these pictures without the test part"),
+    ):
+        result = CliRunner().invoke(cli, ["evaluate", *arguments])
+        assert result.exit_code == 2 and message in result.output.splitlines()[-1]
+
+
+def test_scores_that_would_never_be_made(faces):
+    result = CliRunner().invoke(cli, ["fit", "--data", "faces", "--steps", "5", "--evaluate-every", "6"])
+    assert result.exit_code == 2 and "never reached" in result.output

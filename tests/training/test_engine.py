@@ -1,0 +1,120 @@
+"""Every way to compute a training gives the same training."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ganime.commands.progress import TerminalProgress
+from ganime.data.drawn import DrawnFaces
+from ganime.errors import InputError
+from ganime.runs import Run, read_history
+from ganime.training import callbacks as cb
+from ganime.training.engine import Engine
+from ganime.training.fit import build_gan, fit
+from tests.training.test_gan import make_gan, same, train, weights
+
+STEPS = 20
+SLOW_RATES = ("g_learning_rate=2e-4", "d_learning_rate=2e-4")  # differences by rounding grow with the learning rate
+LOSSES = ("d_loss", "g_loss", "real_score", "fake_score")
+
+
+def run(path, recipe, **options):
+    run = Run(path)
+    gan = fit(run, recipe, DrawnFaces(50), STEPS, sample_every=10, save_every=10, engine=Engine(**options))
+    return read_history(run.history_path), gan
+
+
+def test_every_engine_gives_the_same_training(tiny, tmp_path):
+    """20 steps: several in one execution are the same to the bit; 16 bits round more."""
+    tiny = tiny.override(*SLOW_RATES)
+    plain = run(tmp_path / "plain", tiny)
+    history, gan = run(tmp_path / "run", tiny, steps_per_execution=5)
+    assert history["step"].tolist() == [5, 10, 15, 20] and int(gan.step) == STEPS
+    for name in LOSSES:
+        assert np.array_equal(history[name], plain[0][name][4::5])
+    assert same(weights(gan), weights(plain[1]))
+    assert [path.name for _, path in Run(tmp_path / "run").samples()] == [f"step-{n:06d}.png" for n in (0, 10, 20)]
+    for precision in ("bfloat16", "float16"):
+        assert_close(run(tmp_path / precision, tiny, precision=precision)[0], plain[0], 5e-3)
+
+
+def test_callbacks_count_steps_not_executions(tiny, tmp_path, capsys):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run = Run(tmp_path / "run")
+    callbacks = (cb.TensorBoard(tmp_path / "logs", update_freq=10), TerminalProgress({}, 50, tiny.batch_size))
+    fit(run, tiny, DrawnFaces(50), 50, save_every=20, callbacks=callbacks, engine=Engine(steps_per_execution=10))
+    events = EventAccumulator(str(tmp_path / "logs" / "train")).Reload()
+    assert [event.step for event in events.Tensors("batch_d_loss")] == [10, 20, 30, 40, 50]
+    history = read_history(run.history_path)
+    durations = np.diff(history["seconds"])
+    assert np.allclose(history["images_per_second"][1:] * durations, 10 * tiny.batch_size, rtol=0.02, atol=0.5)
+    assert capsys.readouterr().out.count("50 steps will take about") == 1
+
+
+@pytest.mark.slow
+def test_xla_gives_the_same_training(tiny, tmp_path):
+    tiny = tiny.override(*SLOW_RATES)
+    plain, compiled = (run(tmp_path / str(jit), tiny, jit_compile=jit)[0] for jit in (False, True))
+    assert_close(compiled, plain, 1e-3)
+
+
+def assert_close(history, plain, tolerance):
+    for name in LOSSES:
+        assert np.abs(history[name] - plain[name]).max() < tolerance, name
+        assert np.abs(history[name][0] - plain[name][0]) < tolerance / 10
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_only_inner_layers_are_in_16_bits(tiny, precision):
+    before = keras.config.dtype_policy()
+    gan = build_gan(tiny, engine=Engine(precision=precision))
+    assert keras.config.dtype_policy() == before
+    kinds = (keras.layers.Conv2D, keras.layers.Conv2DTranspose, keras.layers.Dense)
+    for network in (gan.generator, gan.discriminator):
+        *inner, last = [layer for layer in network.layers if isinstance(layer, kinds)]
+        assert {layer.compute_dtype for layer in inner} == {precision} and last.compute_dtype == "float32"
+        assert network.output.dtype == "float32"
+        assert {variable.dtype for variable in network.variables} == {"float32"}
+    assert {layer.compute_dtype for layer in gan.averaged_generator.layers} == {"float32"}
+    scaled = isinstance(gan.g_optimizer, keras.optimizers.LossScaleOptimizer)
+    assert scaled == isinstance(gan.d_optimizer, keras.optimizers.LossScaleOptimizer) == (precision == "float16")
+
+
+def test_a_scaled_loss_gives_the_same_update(images):
+    """In float32, where scaling rounds nothing: both losses and the penalty are scaled alike."""
+    settings = {"r1_weight": 1.0, "label_noise": 0.0, "reuse_fakes": True}
+    scaled = {
+        name: keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1), initial_scale=1024.0)
+        for name in ("g_optimizer", "d_optimizer")
+    }
+    one, other = make_gan(**settings), make_gan(**settings, **scaled)
+    for gan in (one, other):
+        train(gan, images)
+    assert all(np.allclose(a, b, rtol=1e-5, atol=1e-7) for a, b in zip(weights(one), weights(other), strict=True))
+
+
+def test_what_does_not_fit_is_refused(tiny, tmp_path):
+    with pytest.raises(InputError, match="precision"):
+        Engine(precision="float64")
+    with pytest.raises(InputError, match="1 or more"):
+        Engine(steps_per_execution=0)
+    with pytest.raises(InputError, match="several devices"):
+        Engine(sync_batch_norm=True)
+    with pytest.raises(InputError, match="float16 is for one device"):
+        Engine(precision="float16", strategy=tf.distribute.get_strategy())
+    with pytest.raises(InputError, match="jit is for one device"):
+        Engine(jit_compile=True, strategy=tf.distribute.get_strategy())
+    with pytest.raises(InputError, match="steps-per-execution is for one device"):
+        Engine(steps_per_execution=2, strategy=tf.distribute.get_strategy())
+    with tf.distribute.OneDeviceStrategy("cpu").scope(), pytest.raises(InputError, match="give the strategy to Engine"):
+        run(tmp_path / "run", tiny)
+    with pytest.raises(InputError, match="--sample-every 10 is not a multiple of --steps-per-execution 4"):
+        run(tmp_path / "run", tiny, steps_per_execution=4)
+    assert not (tmp_path / "run").exists()
+    fit(Run(tmp_path / "run"), tiny, DrawnFaces(50), 3)
+    with pytest.raises(InputError, match=r"at step 3, no multiple .* go without it to --steps 5"):
+        run(tmp_path / "run", tiny, steps_per_execution=5)
+    with pytest.raises(InputError, match="precision"):
+        run(tmp_path / "run", tiny, precision="bfloat16")
