@@ -12,7 +12,8 @@ from ganime import __version__
 from ganime.commands.data import data as data_group
 from ganime.commands.evaluate import evaluate
 from ganime.commands.fit import fit
-from ganime.commands.generate import generate, gif
+from ganime.commands.generate import generate
+from ganime.commands.gif import gif
 from ganime.commands.recipes import recipes
 from ganime.errors import GanimeError, InputError
 

@@ -1,54 +1,29 @@
-"""The commands that make faces, and the animation of a training."""
+"""The command that makes faces."""
 
 from pathlib import Path
 
 import click
 
-from ganime.commands.tools import quiet_start
+from ganime.commands.tools import faces_options, open_faces
 from ganime.errors import InputError
 
-
-@click.command()
-@click.option("--run", "run_name", metavar="NAME", help="Name of the run, or a path to it.  [default: the latest]")
-@click.option(
-    "--output", type=click.Path(path_type=Path), metavar="FILE", help="A .gif or .mp4.  [default: the run's progress.gif]"
-)
-@click.option("--fps", default=10.0, show_default=True, type=click.FloatRange(0.1, 50), help="Pictures per second.")
-@click.option("--max-size", default=800, show_default=True, type=click.IntRange(64), help="Longer side in pixels, at most.")
-@click.option(
-    "--hold", default=2.0, show_default=True, type=click.FloatRange(0, 600), help="Seconds that the last picture stays."
-)
-def gif(run_name, output, fps, max_size, hold):
-    """Make an animation of a run's sample grids.
-
-    \b
-    Examples:
-      python cli.py gif
-      python cli.py gif --run faces-default --output faces.mp4 --fps 20
-    """
-    from ganime.pictures.animation import save_animation
-    from ganime.runs import Run, latest_run
-
-    run = Run(run_name) if run_name else latest_run()
-    run.read_config()
-    output = output or run.gif_path
-    samples = run.samples()
-    save_animation(output, samples, fps, max_size, hold)
-    click.echo(f"{output}: {len(samples):,} pictures of run {run.name}, {output.stat().st_size / 1e6:.1f} MB")
+SEEDS = "0-63"
 
 
 @click.command()
-@click.option("--run", "run_name", metavar="NAME", help="A run, by its name or its path.  [default: what ships with ganime]")
-@click.option("--model", type=click.Path(path_type=Path), metavar="FILE.keras", help="Any generator, instead of a run's.")
-@click.option("--seeds", default="0-63", show_default=True, help="Which faces, as in 0,1,4-6.")
-@click.option("--truncation", default=1.0, show_default=True, type=click.FloatRange(0, 1), help="Less: more typical faces.")
+@faces_options(SEEDS)
 @click.option(
     "--output",
+    default="faces.png",
+    show_default=True,
     type=click.Path(path_type=Path),
     metavar="PATH",
-    help="A .png, .jpg or .webp for a grid, else a folder.  [default: faces.png]",
+    help="A .png, .jpg or .webp for a grid, else a folder.",
 )
-def generate(run_name, model, seeds, truncation, output):
+@click.option(
+    "--save-latents", "latents_path", type=click.Path(path_type=Path), metavar="FILE.npy", help="Also write the faces' latents."
+)
+def generate(output, latents_path, **chosen):
     """Make faces with a trained generator: one grid, or single files in a folder.
 
     Without --run and --model it is the generator that ships with ganime (checkpoints/anime-face-64.md). The same seed
@@ -59,30 +34,23 @@ def generate(run_name, model, seeds, truncation, output):
       python cli.py generate --seeds 0-63
       python cli.py generate --run faces-default --seeds 7,11,100-199 --output faces/
       python cli.py generate --model generator.keras --truncation 0.7
+      python cli.py generate --seeds 7,11 --save-latents two.npy
     """
-    from ganime.generation import latents
+    from ganime.generation.latents import parse_seeds, save_latents
+    from ganime.generation.sampling import paint
     from ganime.pictures import grids
-    from ganime.runs import Run
 
-    if run_name and model:
-        raise InputError("--run and --model exclude each other")
-    chosen = latents.parse_seeds(seeds)
-    output = output or Path("faces.png")
-    single = output.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp")
-    if run_name:
-        run = Run(run_name)
-        run.read_config()
-        model = run.generator_path
-
-    with quiet_start():
-        from ganime.generation.sampling import load_generator, sample
-
-    generator = load_generator(model)
-    if single:
-        for start in range(0, len(chosen), 64):
-            part = chosen[start : start + 64]
-            for seed, face in zip(part, sample(generator, part, truncation), strict=True):
-                grids.save_picture(output / f"face-{seed:06d}.png", face)
+    if latents_path and latents_path.suffix.lower() != ".npy":
+        raise InputError(f"--save-latents {latents_path}: the name must end in .npy")
+    generator, points, source = open_faces(default_seeds=SEEDS, **chosen)
+    if output.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp"):
+        grids.save_picture(output, grids.make_grid(paint(generator, points)))
     else:
-        grids.save_picture(output, grids.make_grid(sample(generator, chosen, truncation)))
-    click.echo(f"{output}: {len(chosen):,} faces of {model or 'the generator that ships with ganime (--run NAME for a run)'}")
+        numbers = range(len(points)) if chosen["latents"] else parse_seeds(chosen["seeds"] or SEEDS)
+        for start in range(0, len(points), 64):
+            faces = paint(generator, points[start : start + 64])
+            for number, face in zip(numbers[start:], faces, strict=False):
+                grids.save_picture(output / f"face-{number:06d}.png", face)
+    if latents_path:
+        save_latents(latents_path, points)
+    click.echo(f"{output}: {len(points):,} faces of {source}")

@@ -1,21 +1,102 @@
 """What the command line's commands share."""
 
+import gc
+import math
 import os
 import sys
 import tempfile
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import click
 
 from ganime.errors import GanimeError, InputError
 
 
+class Number(click.FloatRange):
+    """A number within bounds that is one: click lets `nan` through."""
+
+    def convert(self, value, param, context):
+        number = super().convert(value, param, context)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number.", param, context)
+        return number
+
+
+def faces_options(seeds):
+    """Options of all commands that show faces, for `open_faces`: whose generator, and which latents."""
+    options = (
+        click.option("--run", "run_name", metavar="NAME", help="A run, by name or path.  [default: what ships with ganime]"),
+        click.option("--model", type=click.Path(path_type=Path), metavar="FILE.keras", help="Any generator."),
+        click.option("--seeds", help=f"Which faces, as in 0,1,4-6.  [default: {seeds}]"),
+        click.option(
+            "--latents",
+            type=click.Path(path_type=Path),
+            metavar="FILE.npy",
+            help="Faces of these latents instead: float32 or float64 [count, latent size].",
+        ),
+        click.option("--truncation", default=1.0, show_default=True, type=Number(0, 1), help="Less: more typical faces."),
+    )
+
+    def decorate(command):
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def open_faces(run_name, model, seeds, latents, truncation, default_seeds, also=0):
+    """The generator and the latents that a user has chosen.
+
+    Args:
+        run_name, model, seeds, latents, truncation: What `faces_options` gave.
+        default_seeds: Which seeds where neither seeds nor latents are given.
+        also: How many more faces the generator is going to make.
+
+    Returns:
+        A generator for `ganime.generation.sampling.paint`, latents float32 [count, latent_size], and whose it is, in words.
+    """
+    import numpy as np
+
+    from ganime.generation import latents as points
+    from ganime.generation.sampling import load_for
+
+    if seeds and latents:
+        raise InputError("--seeds and --latents exclude each other")
+    path = find_model(run_name, model)
+    chosen = points.read_latents(latents) if latents else points.parse_seeds(seeds or default_seeds)
+    with quiet_start():
+        generator = load_for(len(chosen) + also, path)
+    size = generator.input_shape[-1]
+    if latents and chosen.shape[1] != size:
+        raise InputError(f"{latents} holds latents of {chosen.shape[1]} numbers; those of this generator have {size}")
+    if not latents:
+        chosen = points.from_seeds(chosen, size)
+    source = path or "the generator that ships with ganime (--run NAME for a run)"
+    return generator, chosen * np.float32(truncation), source
+
+
+def find_model(run_name, model):
+    """The file of the generator that `--run` or `--model` names; None if it is the one that ships."""
+    from ganime.runs import Run
+
+    if run_name and model:
+        raise InputError("--run and --model exclude each other")
+    if not run_name:
+        return model
+    run = Run(run_name)
+    run.read_config()
+    return run.generator_path
+
+
 @contextmanager
 def quiet_start():
     """Import TensorFlow and find its devices without its notes, which TF_CPP_MIN_LOG_LEVEL does not reach in 2.21; they are
-    shown if it fails."""
+    shown if it fails. Python's search for unused objects, which would find none among so many new ones, waits until the end."""
     sys.stderr.flush()
+    gc.disable()
     stderr = os.dup(2)
     hidden = sys.modules.setdefault("matplotlib", None) is None  # Keras would import it, in vain, for 0.6 seconds
     with tempfile.TemporaryFile() as notes:
@@ -31,6 +112,8 @@ def quiet_start():
             os.write(stderr, notes.read())
             raise
         finally:
+            gc.freeze()
+            gc.enable()
             if hidden:
                 del sys.modules["matplotlib"]
             os.dup2(stderr, 2)

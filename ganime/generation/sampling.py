@@ -1,24 +1,28 @@
-"""Faces from a trained generator."""
+"""Faces from a trained generator (TensorFlow only once it is needed)."""
 
 import os
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
-import tensorflow as tf
 
 from ganime.errors import InputError
 from ganime.generation import latents
-from ganime.networks.transposed import quick_form
+from ganime.generation.numpy_generator import NumpyGenerator, Unsupported
+from ganime.pictures.grids import to_uint8
+
+if TYPE_CHECKING:
+    import keras
 
 SHIPPED = Path(__file__).parents[2] / "checkpoints" / "anime-face-64.keras"
+FEW = 128  # faces that NumPy has made before TensorFlow is imported
 
 _painters = weakref.WeakKeyDictionary()  # generators' graphs
 
 
-def load_generator(path: str | os.PathLike | None = None) -> keras.Model:
+def load_generator(path: str | os.PathLike | None = None) -> "keras.Model":
     """Load a generator from a `.keras` file; without one, that which ships with ganime: 64x64 faces from latents of 128.
 
     Raises:
@@ -29,12 +33,9 @@ def load_generator(path: str | os.PathLike | None = None) -> keras.Model:
         >>> sample(load_generator(), seeds=[7]).shape
         (1, 64, 64, 3)
     """
-    if path is None:
-        if not SHIPPED.is_file():
-            raise InputError(f"{SHIPPED} is missing: it comes with a checkout of ganime, not with an installed package")
-        path = SHIPPED
-    if not os.path.isfile(path):
-        raise InputError(f"{path} does not exist (a run saves its generator every --save-every steps)")
+    path = find_generator(path)
+    import keras
+
     try:
         generator = keras.models.load_model(path, compile=False)
     except (OSError, ValueError, TypeError, KeyError) as error:
@@ -45,7 +46,35 @@ def load_generator(path: str | os.PathLike | None = None) -> keras.Model:
     return generator
 
 
-def sample(generator: keras.Model, seeds: Sequence[int], truncation: float = 1.0, batch_size: int = 64) -> np.ndarray:
+def find_generator(path: str | os.PathLike | None = None) -> Path:
+    """Where a generator's file lies: the path itself or, without one, that of the generator which ships.
+
+    Raises:
+        InputError: If there is no such file.
+    """
+    if path is None and not SHIPPED.is_file():
+        raise InputError(f"{SHIPPED} is missing: it comes with a checkout of ganime, not with an installed package")
+    path = Path(path or SHIPPED)
+    if not path.is_file():
+        raise InputError(f"{path} does not exist (a run saves its generator every --save-every steps)")
+    return path
+
+
+def load_for(count: int, path: str | os.PathLike | None = None) -> "keras.Model | NumpyGenerator":
+    """Load a generator to make so many faces: for a few it is run by NumPy, if it can be, and TensorFlow left alone.
+
+    Raises:
+        InputError: As `load_generator`.
+    """
+    if count <= FEW:
+        try:
+            return NumpyGenerator(find_generator(path))
+        except Unsupported:
+            pass
+    return load_generator(path)
+
+
+def sample(generator: "keras.Model", seeds: Sequence[int], truncation: float = 1.0, batch_size: int = 64) -> np.ndarray:
     """The faces of some seeds.
 
     Args:
@@ -57,21 +86,41 @@ def sample(generator: keras.Model, seeds: Sequence[int], truncation: float = 1.0
     Returns:
         uint8 [seeds, height, width, 3], RGB.
     """
-    size = generator.input_shape[-1]
-    paint = _painters.get(generator) or _painters.setdefault(generator, _trace(generator))
-    parts = [seeds[i : i + batch_size] for i in range(0, len(seeds), batch_size)]
-    return np.concatenate([paint(tf.constant(latents.from_seeds(part, size, truncation))).numpy() for part in parts])
+    return paint(generator, latents.from_seeds(seeds, generator.input_shape[-1], truncation), batch_size)
+
+
+def paint(generator: "keras.Model | NumpyGenerator", points: np.ndarray, batch_size: int = 64) -> np.ndarray:
+    """The faces of some latents.
+
+    Args:
+        generator: Model from latents to images in [-1, 1].
+        points: Latents, float32 [count, latent_size].
+        batch_size: How many are made at a time.
+
+    Returns:
+        uint8 [count, height, width, 3], RGB.
+    """
+    if isinstance(generator, NumpyGenerator):
+        return to_uint8(generator(points))
+    draw = _painters.get(generator) or _painters.setdefault(generator, _trace(generator))
+    return np.concatenate([draw(points[i : i + batch_size]).numpy() for i in range(0, len(points), batch_size)])
 
 
 def _trace(generator):
     """A graph from latents to uint8 images, for any number of them. It does not keep its generator alive."""
+    import keras
+    import tensorflow as tf
+
+    from ganime.networks.transposed import quick_form
+
     network = weakref.proxy(generator)
     if isinstance(generator, keras.Function | keras.Sequential):
         network = keras.models.clone_model(generator, clone_function=quick_form)
 
     @tf.function(input_signature=[tf.TensorSpec([None, generator.input_shape[-1]])])
-    def paint(points):
+    def draw(points):
         images = tf.cast(network(points, training=False), tf.float32)
         return tf.saturate_cast(tf.round((images + 1.0) * 127.5), tf.uint8)  # as `ganime.pictures.grids.to_uint8`
 
-    return paint.get_concrete_function()
+    graph = draw.get_concrete_function()
+    return lambda points: graph(tf.constant(points, tf.float32))
