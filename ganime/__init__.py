@@ -32,16 +32,20 @@ _HOMES = {
     "build_generator": "ganime.networks",
     "draw_face": "ganime.data.drawn",
     "fit": "ganime.training.fit",
+    "from_seeds": "ganime.generation.latents",
     "get_recipe": "ganime.recipes",
     "load_generator": "ganime.generation.sampling",
     "make_dataset": "ganime.data.pipeline",
     "make_strategy": "ganime.training.distribution",
+    "mix": "ganime.generation.walks",
     "open_pictures": "ganime.data.sources",
     "pack": "ganime.data.packed",
+    "paint": "ganime.generation.sampling",
     "reference_features": "ganime.metrics.evaluation",
     "sample": "ganime.generation.sampling",
     "score": "ganime.metrics.evaluation",
     "split": "ganime.data.split",
+    "walk": "ganime.generation.walks",
 }
 
 _MODULES = {"callbacks": "ganime.training.callbacks"}

@@ -47,6 +47,13 @@ def faces_options(seeds):
     return decorate
 
 
+def scale_options(command):
+    """Options that make faces larger, for `ganime.pictures.grids.enlarge`."""
+    sharp = click.option("--sharp", is_flag=True, help="Enlarge pixels to squares instead of smoothly.")
+    scale = click.option("--scale", default=4, show_default=True, type=click.IntRange(1, 16), help="How many times as large.")
+    return scale(sharp(command))
+
+
 def open_faces(run_name, model, seeds, latents, truncation, default_seeds, also=0):
     """The generator and the latents that a user has chosen.
 

@@ -1,8 +1,7 @@
-"""Animations of sample grids, one picture in memory at a time (no TensorFlow)."""
+"""Animations: of any frames, and of a training's sample grids; one picture in memory at a time (no TensorFlow)."""
 
-import io
-import struct
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,45 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ganime.errors import GanimeError, InputError
 from ganime.files import atomic_write
+from ganime.pictures.gif import write_gif
+
+
+def save_frames(path: Path, frames: Iterable[np.ndarray], count: int, fps: float, hold: float = 0.0) -> None:
+    """Write an animation, whole or not at all. A GIF and a WebP are endless.
+
+    Args:
+        path: A `.gif`, a `.webp` or, if imageio's ffmpeg plugin is installed, an `.mp4`, whose sides are to be even.
+        frames: Pictures of one size, uint8 [height, width, 3], RGB; each is asked for when it is written.
+        count: How many.
+        fps: Frames per second, 0.1 to 50.
+        hold: Seconds for which the last one stays longer than the others.
+
+    Raises:
+        InputError: If the path ends in none of these.
+        GanimeError: If the plugin for MP4 is missing.
+    """
+    write = {".gif": write_gif, ".mp4": partial(_write_mp4, fps=fps), ".webp": _write_webp}[check_animation(path)]
+    seconds = [1 / fps] * (count - 1) + [1 / fps + hold]
+    with atomic_write(path) as part:
+        write(part, map(Image.fromarray, frames), seconds)
+
+
+def check_animation(path: Path) -> str:
+    """The kind of animation that a name stands for, `.gif`, `.mp4` or `.webp`.
+
+    Raises:
+        InputError: If the path ends in none of them.
+        GanimeError: If the plugin for MP4 is missing.
+    """
+    kind = Path(path).suffix.lower()
+    if kind not in (".gif", ".mp4", ".webp"):
+        raise InputError(f"{path}: the name of an animation must end in .gif, .mp4 or .webp")
+    if kind == ".mp4":
+        try:
+            import imageio_ffmpeg  # noqa: F401
+        except ImportError:
+            raise GanimeError('MP4 needs ffmpeg: pip install "imageio[ffmpeg]", or name a .gif') from None
+    return kind
 
 
 def save_animation(
@@ -18,27 +56,23 @@ def save_animation(
     """Make an animation of pictures, the step's number on each.
 
     Args:
-        path: A `.gif`, or an `.mp4` if imageio's ffmpeg plugin is installed.
+        path: A `.gif`, a `.webp`, or an `.mp4` if imageio's ffmpeg plugin is installed.
         samples: Steps and picture files, in order.
         fps: Pictures per second, 0.1 to 50.
         max_size: The longer side in pixels, at most.
         hold: Seconds for which the last picture stays longer than the others, up to 600.
 
     Raises:
-        InputError: If the path ends in neither.
+        InputError: If the path ends in none of these.
         GanimeError: If there is no picture, one is damaged, or the plugin for MP4 is missing.
     """
     path, samples = Path(path), list(samples)
     if not samples:
         raise GanimeError(f"no samples to make {path} of; `fit --sample-every` says when they are saved")
-    writers = {".gif": _write_gif, ".mp4": _write_mp4}
-    if path.suffix.lower() not in writers:
-        raise InputError(f"{path}: the name of an animation must end in .gif or .mp4")
+    check_animation(path)
     first = _frame(*samples[0], max_size)
     frames = (first if i == 0 else _frame(*sample, max_size, first.size) for i, sample in enumerate(samples))
-    seconds = [1 / fps] * (len(samples) - 1) + [1 / fps + hold]
-    with atomic_write(path) as part:
-        writers[path.suffix.lower()](part, zip(frames, seconds, strict=True), first.size, fps)
+    save_frames(path, map(np.asarray, frames), len(samples), fps, hold)
 
 
 def _frame(step, path, max_size, size=None):
@@ -56,40 +90,34 @@ def _frame(step, path, max_size, size=None):
     return frame
 
 
-def _write_gif(path, frames, size, fps):
-    """A looping GIF89a. Pillow encodes each frame as a GIF of its own; its color table becomes the frame's local one.
-
-    (Pillow's own writer holds all frames in memory, and imageio's writes broken files for frames of few colors.)
-    """
-    with open(path, "wb") as gif:
-        gif.write(b"GIF89a" + struct.pack("<HHBBB", *size, 0, 0, 0))
-        gif.write(b"\x21\xff\x0bNETSCAPE2.0\x03\x01\x00\x00\x00")  # loops for ever
-        for frame, seconds in frames:
-            buffer = io.BytesIO()
-            frame.quantize(256, Image.Quantize.FASTOCTREE).save(buffer, "GIF", optimize=False, interlace=False)
-            encoded = buffer.getvalue()
-            depth = encoded[10] & 7  # the color table has 2 ** (depth + 1) entries and follows the header of 13 bytes
-            start = 13 + 3 * 2 ** (depth + 1)
-            colors = encoded[13:start]
-            while encoded[start] == 0x21:  # an extension: two bytes and blocks, each led by its length, up to an empty one
-                start += 2
-                while encoded[start]:
-                    start += encoded[start] + 1
-                start += 1
-            gif.write(b"\x21\xf9\x04" + struct.pack("<BHBB", 0, round(seconds * 100), 0, 0))
-            gif.write(encoded[start : start + 9] + bytes([0x80 | depth]) + colors)
-            gif.write(encoded[start + 10 : -1])
-        gif.write(b";")
+def _write_webp(path, frames, seconds):
+    durations = [1000 * shown for shown in seconds]
+    _Stream(frames, len(seconds)).save(path, "WEBP", save_all=True, duration=durations, loop=0, quality=90)
 
 
-def _write_mp4(path, frames, size, fps):
-    try:
-        import imageio_ffmpeg  # noqa: F401
-    except ImportError:
-        raise GanimeError('MP4 needs ffmpeg: pip install "imageio[ffmpeg]", or name a .gif') from None
+class _Stream(Image.Image):
+    """Frames in the form in which Pillow has those of a file: each is loaded when it is sought."""
+
+    def __init__(self, frames, count):
+        super().__init__()
+        self._frames, self.n_frames, self._index = frames, count, -1
+        self.seek(0)
+
+    def tell(self):
+        return self._index
+
+    def seek(self, frame):
+        if frame == self._index + 1:
+            image = next(self._frames)
+            self._index, self.im, self._mode, self._size = frame, image.im, image.mode, image.size
+
+
+def _write_mp4(path, frames, seconds, fps):
     import imageio.v2 as imageio
 
-    with imageio.get_writer(path, fps=fps, macro_block_size=2, format="FFMPEG") as movie:
-        for frame, seconds in frames:
-            for _ in range(round(seconds * fps)):
+    # Without a size of its own for macro blocks imageio would resize the frames; 18 is hardly told from the original.
+    quality = ["-crf", "18"]
+    with imageio.get_writer(path, fps=fps, macro_block_size=2, format="FFMPEG", quality=None, output_params=quality) as movie:
+        for frame, shown in zip(frames, seconds, strict=True):
+            for _ in range(round(shown * fps)):
                 movie.append_data(np.asarray(frame))

@@ -18,7 +18,7 @@ def make_grid(images: np.ndarray, columns: int | None = None, gap: int = 2) -> n
     """Lay pictures out in rows, on white.
 
     Args:
-        images: uint8 [count, height, width, 3].
+        images: uint8 [count, height, width, 3], one or more.
         columns: Pictures per row; as near to a square as it goes by default.
         gap: Pixels between and around the pictures.
 
@@ -29,7 +29,7 @@ def make_grid(images: np.ndarray, columns: int | None = None, gap: int = 2) -> n
         >>> make_grid(np.zeros((6, 64, 64, 3), np.uint8)).shape
         (134, 200, 3)
     """
-    count, height, width, _ = images.shape
+    count, (height, width, _) = len(images), images[0].shape
     columns = min(count, columns or math.ceil(math.sqrt(count)))
     rows = math.ceil(count / columns)
     grid = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, 3), 255, np.uint8)
@@ -37,6 +37,24 @@ def make_grid(images: np.ndarray, columns: int | None = None, gap: int = 2) -> n
         top, left = (gap + place * (side + gap) for place, side in zip(divmod(i, columns), (height, width), strict=True))
         grid[top : top + height, left : left + width] = image
     return grid
+
+
+def enlarge(images: np.ndarray, scale: int, sharp: bool = False) -> np.ndarray:
+    """Make pictures an integer factor larger.
+
+    Args:
+        images: uint8 [count, height, width, 3].
+        scale: The factor, 1 or more.
+        sharp: Whether each pixel becomes a square; else what is between them is interpolated (Lanczos).
+
+    Returns:
+        uint8 [count, scale * height, scale * width, 3].
+    """
+    images = np.asarray(images)
+    if sharp or scale == 1:
+        return images.repeat(scale, axis=1).repeat(scale, axis=2)
+    size = (scale * images.shape[2], scale * images.shape[1])
+    return np.stack([np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS)) for image in images])
 
 
 def save_picture(path: Path, image: np.ndarray) -> None:

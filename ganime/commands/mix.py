@@ -1,0 +1,35 @@
+"""The command that shows what lies between faces."""
+
+from pathlib import Path
+
+import click
+
+from ganime.commands.tools import check_suffix, faces_options, open_faces, scale_options
+
+SEEDS = "0,1,2,3"
+
+
+@click.command()
+@faces_options(SEEDS)
+@click.option(
+    "--steps", default=8, show_default=True, type=click.IntRange(2, 64), help="Faces in a row, the two ends among them."
+)
+@scale_options
+@click.option("--output", default="mix.png", show_default=True, type=click.Path(path_type=Path), metavar="FILE")
+def mix(steps, scale, sharp, output, **chosen):
+    """Show what lies between faces: a row between two, a sheet between four, which are its corners.
+
+    \b
+    Examples:
+      python cli.py mix
+      python cli.py mix --seeds 7,11 --steps 12 --output row.png
+      python cli.py mix --run faces-default --seeds 0-3 --truncation 0.7 --scale 2
+    """
+    from ganime.generation.walks import mix as make_mix
+    from ganime.pictures.grids import enlarge, make_grid, save_picture
+
+    check_suffix("--output", output)
+    generator, points, source = open_faces(default_seeds=SEEDS, also=steps * steps, **chosen)
+    faces = make_mix(generator, points, steps)
+    save_picture(output, make_grid(enlarge(faces, scale, sharp), steps, gap=0))
+    click.echo(f"{output}: {len(faces):,} faces between {len(points)} of {source}")

@@ -1,0 +1,81 @@
+"""The command that walks through faces."""
+
+import re
+from pathlib import Path
+
+import click
+
+from ganime.commands.tools import Number, faces_options, open_faces, progress_bar, scale_options
+from ganime.errors import InputError
+
+FACES = 8  # of a walk, where none are named
+MOST_PIXELS = 2**27  # of a film strip, which is in memory as a whole
+
+
+class Grid(click.ParamType):
+    """Rows and columns, as in 3x3."""
+
+    name = "ROWSxCOLUMNS"
+
+    def convert(self, value, param, context):
+        if not (match := re.fullmatch(r"([1-9]|1[0-6])x([1-9]|1[0-6])", value)):
+            self.fail(f"{value!r} is not rows x columns, as in 3x3; 16 at most.", param, context)
+        return int(match[1]), int(match[2])
+
+
+@click.command()
+@faces_options(f"0-{FACES - 1}, or {FACES} for each walk")
+@click.option("--seconds", default=1.0, show_default=True, type=Number(0.02, 60), help="From face to face, on the average.")
+@click.option("--fps", default=25.0, show_default=True, type=Number(1, 50), help="Frames per second.")
+@click.option("--grid", default="1x1", show_default=True, type=Grid(), help="Several walks side by side, as in 3x3.")
+@scale_options
+@click.option(
+    "--output",
+    default="walk.gif",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A .gif, .webp or .mp4, or a .png for a film strip.",
+)
+def walk(seconds, fps, grid, scale, sharp, output, **chosen):
+    """Walk through faces in a loop: each turns into the next, and the last into the first.
+
+    All steps look about as large as each other; how long it takes from one face to the next depends on how different they
+    are. With --grid the faces are dealt to the walks in their order.
+
+    \b
+    Examples:
+      python cli.py walk
+      python cli.py walk --seeds 7,11,40-43 --seconds 2 --output walk.mp4
+      python cli.py walk --run faces-default --grid 3x3 --scale 2 --truncation 0.7
+      python cli.py walk --latents some.npy --fps 5 --output strip.png --scale 1
+    """
+    from ganime.generation.walks import walk as through
+    from ganime.pictures.animation import check_animation, save_frames
+    from ganime.pictures.grids import enlarge, make_grid, save_picture
+
+    strip = output.suffix.lower() == ".png"
+    if not strip:
+        check_animation(output)
+    walks, each = grid[0] * grid[1], max(1, round(seconds * fps))
+    generator, points, source = open_faces(default_seeds=f"0-{FACES * walks - 1}", also=FACES * walks * each, **chosen)
+    if len(points) % walks:
+        raise InputError(f"{len(points)} faces cannot be dealt to {walks} walks equally")
+    count = len(points) // walks * each
+    height, width = (scale * side * cells for side, cells in zip(generator.output_shape[1:3], grid, strict=True))
+    if strip and count * height * width > MOST_PIXELS:
+        raise InputError(f"{output}: {count:,} frames of {width}x{height} are too many for a film strip; take a lower --fps")
+    loops = [through(generator, part, each) for part in points.reshape(walks, -1, points.shape[1])]
+    with progress_bar("frames") as report:
+
+        def frames():
+            for done, faces in enumerate(zip(*loops, strict=True), 1):
+                yield make_grid(enlarge(faces, scale, sharp), grid[1], gap=0)
+                report(done, count)
+
+        if strip:
+            save_picture(output, make_grid(list(frames()), each, gap=0))
+        else:
+            save_frames(output, frames(), count, fps)
+    faces = f"{len(points):,} faces of {source}"
+    click.echo(f"{output}: {count:,} frames of {width}x{height} through {faces}, {output.stat().st_size / 1e6:.1f} MB")
