@@ -1,0 +1,141 @@
+"""The commands that show faces, in this process: what they write, and one line for each silly thing that a user can ask for."""
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image, ImageSequence
+
+from ganime.cli import cli
+from ganime.generation import latents, sampling
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch):
+    """Calls a command in an empty folder that holds two files of latents; returns the exit code and what was printed."""
+    monkeypatch.chdir(tmp_path)
+    np.save("two.npy", latents.from_seeds([7, 11], 128))
+    np.save("short.npy", np.zeros((2, 100), np.float32))
+    before = {*tmp_path.iterdir()}
+
+    def call(*arguments):
+        result = CliRunner().invoke(cli, arguments)
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        if result.exit_code:
+            assert {*tmp_path.iterdir()} == before  # nothing is left behind
+        return result.exit_code, result.output
+
+    return call
+
+
+def picture(path):
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def test_latents_stand_for_seeds_everywhere(call):
+    for command, suffix in (("generate", "png"), ("mix", "png"), ("walk", "png")):
+        options = ["--fps", "2", "--scale", "1"] if command == "walk" else []
+        for name, chosen in (("seeds", ["--seeds", "7,11"]), ("latents", ["--latents", "two.npy"])):
+            code, output = call(command, *chosen, *options, "--output", f"{command}-{name}.{suffix}")
+            assert code == 0, output
+        assert np.array_equal(picture(f"{command}-seeds.png"), picture(f"{command}-latents.png"))
+
+
+def test_saved_latents_are_those_of_the_faces(call):
+    assert call("generate", "--seeds", "7,11", "--truncation", "0.5", "--save-latents", "half.npy")[0] == 0
+    assert np.array_equal(np.load("half.npy"), latents.from_seeds([7, 11], 128, 0.5))
+    assert call("generate", "--latents", "half.npy", "--output", "again/")[0] == 0
+    faces = sampling.sample(sampling.load_for(1), [7, 11], 0.5)
+    assert np.array_equal(picture("again/face-000001.png"), faces[1])
+
+
+@pytest.mark.parametrize("suffix", ["gif", "webp", "mp4"])
+def test_a_walk_is_an_endless_animation(call, suffix):
+    code, output = call("walk", "--seeds", "0-3", "--fps", "5", "--scale", "2", "--grid", "1x2", "--output", f"w.{suffix}")
+    assert code == 0 and "10 frames of 256x128 through 4 faces" in output
+    if suffix == "mp4":
+        import imageio.v2 as imageio
+
+        with imageio.get_reader("w.mp4") as movie:
+            assert movie.count_frames() == 10 and movie.get_meta_data()["size"] == (256, 128)
+        return
+    with Image.open(f"w.{suffix}") as animation:
+        assert (animation.n_frames, animation.info["loop"], animation.size) == (10, 0, (256, 128))
+        frames = [np.asarray(frame.convert("RGB")).astype(int) for frame in ImageSequence.Iterator(animation)]
+        assert animation.info["duration"] == 200
+    seconds = sampling.sample(sampling.load_for(1), [0, 2])  # each walk begins at its first face
+    for face, place in zip(seconds, (0, 128), strict=True):
+        shown = np.asarray(Image.fromarray(face).resize((128, 128), Image.Resampling.LANCZOS))
+        assert np.abs(frames[0][:, place : place + 128] - shown).mean() < 6
+
+
+def test_a_film_strip_has_a_row_for_each_leg(call):
+    assert call("walk", "--seeds", "0-2", "--fps", "4", "--scale", "1", "--output", "strip.png")[0] == 0
+    assert picture("strip.png").shape == (3 * 64, 4 * 64, 3)
+
+
+def test_a_sheet_is_enlarged_smoothly_or_sharply(call):
+    assert call("mix", "--steps", "3", "--scale", "2", "--sharp", "--output", "sharp.png")[0] == 0
+    assert call("mix", "--steps", "3", "--scale", "2", "--output", "smooth.png")[0] == 0
+    sharp, smooth = picture("sharp.png"), picture("smooth.png")
+    corner = sampling.sample(sampling.load_for(1), [3])[0]
+    assert sharp.shape == smooth.shape == (384, 384, 3)
+    assert np.array_equal(sharp[-128::2, -128::2], corner) and np.array_equal(sharp[-127::2, -127::2], corner)
+    assert 0 < np.abs(sharp.astype(int) - smooth).mean() < 10
+
+
+SILLY = [
+    (["--seeds", "1", "--latents", "two.npy"], "--seeds and --latents exclude each other"),
+    (["--seeds", "x"], "seeds 'x' are not of the form"),
+    (["--seeds", "0-4294967296"], "2**32"),
+    (["--latents", "missing.npy"], "missing.npy cannot be read"),
+    (["--latents", "."], "cannot be read"),
+    (["--latents", "short.npy"], "short.npy holds latents of 100 numbers; those of this generator have 128"),
+    (["--run", "x", "--model", "y"], "--run and --model exclude each other"),
+    (["--run", "none"], "there is no run none"),
+    (["--model", "none.keras"], "none.keras does not exist"),
+    (["--model", "two.npy"], "two.npy cannot be loaded as a Keras model"),
+    (["--truncation", "nan"], "'nan' is not a finite number"),
+    (["--truncation", "1.1"], "--truncation"),
+]
+
+
+@pytest.mark.parametrize("command", ["generate", "walk", "mix"])
+@pytest.mark.parametrize("arguments, message", SILLY, ids=[" ".join(arguments) for arguments, _ in SILLY])
+def test_silly_faces_are_one_line(call, command, arguments, message):
+    assert_one_line(call(command, *arguments), message)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["generate", "--save-latents", "x.png"], "--save-latents x.png: the name must end in .npy"),
+        (["walk", "--seeds", "1"], "two faces or more"),
+        (["walk", "--grid", "0x3"], "'0x3' is not rows x columns"),
+        (["walk", "--grid", "3"], "'3' is not rows x columns"),
+        (["walk", "--grid", "99x99"], "16 at most"),
+        (["walk", "--grid", "2x2", "--seeds", "0-8"], "9 faces cannot be dealt to 4 walks equally"),
+        (["walk", "--grid", "2x2", "--seeds", "0-3"], "two faces or more"),
+        (["walk", "--fps", "nan"], "'nan' is not a finite number"),
+        (["walk", "--fps", "inf"], "--fps"),
+        (["walk", "--seconds", "0"], "--seconds"),
+        (["walk", "--scale", "0"], "--scale"),
+        (["walk", "--output", "walk.avi"], "must end in .gif, .mp4 or .webp"),
+        (["walk", "--output", "walk"], "must end in .gif, .mp4 or .webp"),
+        (["walk", "--seconds", "60", "--fps", "50", "--output", "strip.png"], "too many for a film strip"),
+        (["mix", "--seeds", "1"], "two or four faces, not 1"),
+        (["mix", "--seeds", "0-4"], "two or four faces, not 5"),
+        (["mix", "--steps", "1"], "--steps"),
+        (["mix", "--output", "mix"], "the name must end like a picture's"),
+    ],
+    ids=" ".join,
+)
+def test_silly_wishes_are_one_line(call, arguments, message):
+    assert_one_line(call(*arguments), message)
+
+
+def assert_one_line(result, message):
+    code, output = result
+    *usage, line = output.splitlines()
+    assert code == 2 and message in line
+    assert all(words.startswith(("Usage: ", "Try ")) or not words for words in usage), output
