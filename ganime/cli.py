@@ -15,6 +15,7 @@ from ganime.commands.fit import fit
 from ganime.commands.generate import generate
 from ganime.commands.gif import gif
 from ganime.commands.mix import mix
+from ganime.commands.project import project
 from ganime.commands.recipes import recipes
 from ganime.commands.walk import walk
 from ganime.errors import GanimeError, InputError
@@ -45,7 +46,7 @@ def cli():
     """
 
 
-for command in (fit, gif, generate, walk, mix, evaluate, data_group, recipes):
+for command in (fit, gif, generate, walk, mix, project, evaluate, data_group, recipes):
     cli.add_command(command)
 
 

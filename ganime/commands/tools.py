@@ -24,12 +24,18 @@ class Number(click.FloatRange):
         return number
 
 
-def faces_options(seeds):
+def generator_options(command):
+    """Options of all commands that use a generator, for `find_model`."""
+    run = click.option("--run", "run_name", metavar="NAME", help="A run, by name or path.  [default: what ships with ganime]")
+    model = click.option("--model", type=click.Path(path_type=Path), metavar="FILE.keras", help="Any generator.")
+    return run(model(command))
+
+
+def faces_options(default):
     """Options of all commands that show faces, for `open_faces`: whose generator, and which latents."""
     options = (
-        click.option("--run", "run_name", metavar="NAME", help="A run, by name or path.  [default: what ships with ganime]"),
-        click.option("--model", type=click.Path(path_type=Path), metavar="FILE.keras", help="Any generator."),
-        click.option("--seeds", help=f"Which faces, as in 0,1,4-6.  [default: {seeds}]"),
+        generator_options,
+        click.option("--seeds", help=f"Which faces, as in 0,1,4-6.  [default: {default}]"),
         click.option(
             "--latents",
             type=click.Path(path_type=Path),

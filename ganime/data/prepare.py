@@ -126,6 +126,24 @@ def prepare(
         return summary
 
 
+def crop_largest_face(picture: np.ndarray, detector: FaceDetector, size: int) -> np.ndarray | None:
+    """The largest face in a picture, cropped and resized as `prepare` does it.
+
+    Args:
+        picture: uint8 [height, width, 3], RGB.
+        detector: Finds the faces.
+        size: Side of the result in pixels.
+
+    Returns:
+        uint8 [size, size, 3]; None if no face is found.
+    """
+    found = _find(picture, detector, Settings(size))
+    if not found:
+        return None
+    left, top, side = max(found, key=lambda box: box[2])
+    return fit_square(picture[top : top + side, left : left + side], size)
+
+
 def sharpness(picture: np.ndarray) -> float:
     """Strength of a picture's edges, at 64x64 at most: deviation of its grey values' Laplacian over the values' own."""
     small = fit_square(picture, min(64, *picture.shape[:2]))
@@ -160,17 +178,20 @@ def _look_at(source, path, detector, settings):
         picture = decode_picture(data)
     except UnreadablePicture as error:
         return _Source(path, str(error))
+    faces = [_cut(picture, box, settings) for box in _find(picture, detector, settings)]
+    return _Source(path, "", hashlib.sha256(data).hexdigest(), picture.shape[1::-1], faces)
+
+
+def _find(picture, detector, settings):
+    """The squares of all faces."""
     height, width = picture.shape[:2]
-    grow = 1 + 2 * settings.margin
     if detector is None:
         side = min(width, height)
-        boxes = [((width - side) // 2, (height - side) // 2, side)]
-    else:
-        # Faces of half the size are looked for, so that the index can say that they are too small.
-        found = detector.find(picture, min_box=int(settings.least_side / grow / 2))
-        boxes = [_grown(box, grow, width, height) for box in found]
-    faces = [_cut(picture, box, settings) for box in boxes]
-    return _Source(path, "", hashlib.sha256(data).hexdigest(), (width, height), faces)
+        return [((width - side) // 2, (height - side) // 2, side)]
+    grow = 1 + 2 * settings.margin
+    # Faces of half the size are looked for, so that the index can say that they are too small.
+    found = detector.find(picture, min_box=int(settings.least_side / grow / 2))
+    return [_grown(box, grow, width, height) for box in found]
 
 
 def _grown(box, grow, width, height):

@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from ganime.files import atomic_write
 
@@ -55,6 +55,13 @@ def enlarge(images: np.ndarray, scale: int, sharp: bool = False) -> np.ndarray:
         return images.repeat(scale, axis=1).repeat(scale, axis=2)
     size = (scale * images.shape[2], scale * images.shape[1])
     return np.stack([np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS)) for image in images])
+
+
+def add_caption(image: np.ndarray, text: str) -> np.ndarray:
+    """A picture, uint8 [height, width, 3], over a line of text on white: uint8 [height + 16, width, 3]."""
+    line = Image.new("RGB", (image.shape[1], 16), "white")
+    ImageDraw.Draw(line).text((2, 1), text, "black", ImageFont.load_default(12))
+    return np.concatenate([image, np.asarray(line)])
 
 
 def save_picture(path: Path, image: np.ndarray) -> None:

@@ -1,0 +1,102 @@
+"""The command that finds the latents of given faces."""
+
+from pathlib import Path
+
+import click
+
+from ganime.commands.tools import check_suffix, find_model, generator_options, progress_bar, quiet_start
+from ganime.errors import InputError
+
+
+@click.command()
+@click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PICTURE...")
+@generator_options
+@click.option("--no-detect", is_flag=True, help="Take the middle of larger pictures instead of looking for a face.")
+@click.option("--cascade", type=click.Path(path_type=Path), metavar="FILE", help="As for `data prepare`.")
+@click.option(
+    "--output",
+    default="projected.npy",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE.npy",
+    help="Where to write the latents.",
+)
+@click.option("--sheet", type=click.Path(path_type=Path), metavar="FILE", help="The faces side by side.  [default: OUTPUT.png]")
+def project(pictures, run_name, model, no_detect, cascade, output, sheet):
+    """Find the latent of each PICTURE: that whose face is nearest to it.
+
+    Writes the latents, which all commands take with --latents, and a sheet: each picture, beside it what the generator makes
+    of it, and how far apart both are (peak signal-to-noise ratio in decibels; more is nearer). In pictures that are larger
+    than the generator's the largest face is taken, as `data prepare` finds it. It takes some seconds for a picture.
+
+    \b
+    Examples:
+      python cli.py project face.png
+      python cli.py project photos/*.jpg --run faces-default --output photos.npy
+      python cli.py walk --latents photos.npy
+    """
+    from ganime.generation.latents import save_latents
+    from ganime.pictures.grids import add_caption, enlarge, make_grid, save_picture
+
+    if output.suffix.lower() != ".npy":
+        raise InputError(f"--output {output}: the name must end in .npy")
+    if no_detect and cascade:
+        raise InputError("--cascade is for finding faces, which --no-detect leaves out")
+    sheet = sheet or output.with_suffix(".png")
+    check_suffix("--sheet", sheet)
+    path = find_model(run_name, model)
+    decoded = [_decode(picture) for picture in pictures]
+    with quiet_start():
+        from ganime.generation import projection
+        from ganime.generation.sampling import load_generator, paint
+
+        generator = load_generator(path)
+    faces = _crop(pictures, decoded, generator, no_detect, cascade)
+    with progress_bar() as report:
+        latents = projection.project(generator, faces, report)
+    made = paint(generator, latents)
+    ratios = projection.peak_signal_to_noise(faces, made)
+    pairs = (enlarge([face, other], 2) for face, other in zip(faces, made, strict=True))
+    rows = [add_caption(make_grid(pair, 2), f"{ratio:.1f} dB") for pair, ratio in zip(pairs, ratios, strict=True)]
+    save_latents(output, latents)
+    save_picture(sheet, make_grid(rows, gap=0))
+    for picture, ratio in zip(pictures, ratios, strict=True):
+        click.echo(f"{ratio:6.1f} dB  {_show(picture)}")
+    click.echo(f"{output}: {len(latents):,} latents; look at {sheet}")
+
+
+def _show(path):
+    from ganime.data.folder import show
+
+    return show(path)
+
+
+def _decode(path):
+    from ganime.data.decode import UnreadablePicture, decode_picture, read_picture
+
+    try:
+        return decode_picture(read_picture(path))
+    except UnreadablePicture as error:
+        raise InputError(f"{_show(path)}: {error}") from None
+
+
+def _crop(paths, pictures, generator, no_detect, cascade):
+    """Each picture's face at the generator's size, uint8 [count, size, size, 3]."""
+    import numpy as np
+
+    from ganime.data.decode import fit_square
+    from ganime.data.detect import FaceDetector
+    from ganime.data.prepare import crop_largest_face
+
+    height, size = generator.output_shape[1:3]
+    if height != size:
+        raise InputError(f"the generator's images are {size}x{height}; pictures are projected to square ones")
+    larger = [min(picture.shape[:2]) > size for picture in pictures]
+    detector = FaceDetector(cascade) if any(larger) and not no_detect else None
+    faces = []
+    for path, picture, large in zip(paths, pictures, larger, strict=True):
+        face = crop_largest_face(picture, detector, size) if large and detector else fit_square(picture, size)
+        if face is None:
+            raise InputError(f"no face is found in {_show(path)}; --no-detect takes the middle of the pictures")
+        faces.append(face)
+    return np.stack(faces)
