@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "DrawnFaces": "ganime.data.drawn",
+    "Edits": "ganime.generation.edits",
     "Engine": "ganime.training.engine",
     "Evaluation": "ganime.metrics.while_training",
     "FeatureExtractor": "ganime.metrics.features",
@@ -41,6 +42,7 @@ _HOMES = {
     "open_pictures": "ganime.data.sources",
     "pack": "ganime.data.packed",
     "paint": "ganime.generation.sampling",
+    "project": "ganime.generation.projection",
     "reference_features": "ganime.metrics.evaluation",
     "sample": "ganime.generation.sampling",
     "score": "ganime.metrics.evaluation",

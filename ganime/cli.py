@@ -10,6 +10,7 @@ import click
 
 from ganime import __version__
 from ganime.commands.data import data as data_group
+from ganime.commands.edits import edits
 from ganime.commands.evaluate import evaluate
 from ganime.commands.fit import fit
 from ganime.commands.generate import generate
@@ -46,7 +47,7 @@ def cli():
     """
 
 
-for command in (fit, gif, generate, walk, mix, project, evaluate, data_group, recipes):
+for command in (fit, gif, generate, walk, mix, edits, project, evaluate, data_group, recipes):
     cli.add_command(command)
 
 

@@ -24,6 +24,19 @@ class Number(click.FloatRange):
         return number
 
 
+class Edit(click.ParamType):
+    """An edit's name and strength, as in hair-brightness=+1.5."""
+
+    name = "NAME=STRENGTH"
+
+    def convert(self, value, param, context):
+        name, equal, strength = value.partition("=")
+        try:
+            return name, float(strength) if equal else float("nan")
+        except ValueError:
+            self.fail(f"{value!r} is not of the form hair-brightness=+1.5.", param, context)
+
+
 def generator_options(command):
     """Options of all commands that use a generator, for `find_model`."""
     run = click.option("--run", "run_name", metavar="NAME", help="A run, by name or path.  [default: what ships with ganime]")
@@ -43,6 +56,14 @@ def faces_options(default):
             help="Faces of these latents instead: float32 or float64 [count, latent size].",
         ),
         click.option("--truncation", default=1.0, show_default=True, type=Number(0, 1), help="Less: more typical faces."),
+        click.option(
+            "--edit",
+            "strengths",
+            multiple=True,
+            type=Edit(),
+            metavar="NAME=STRENGTH",
+            help="Change the faces, as in hair-brightness=+1.5 (deviations, -4 to 4; names: `edits`); repeatable.",
+        ),
     )
 
     def decorate(command):
@@ -60,11 +81,11 @@ def scale_options(command):
     return scale(sharp(command))
 
 
-def open_faces(run_name, model, seeds, latents, truncation, default_seeds, also=0):
+def open_faces(run_name, model, seeds, latents, truncation, strengths, default_seeds, also=0):
     """The generator and the latents that a user has chosen.
 
     Args:
-        run_name, model, seeds, latents, truncation: What `faces_options` gave.
+        run_name, model, seeds, latents, truncation, strengths: What `faces_options` gave.
         default_seeds: Which seeds where neither seeds nor latents are given.
         also: How many more faces the generator is going to make.
 
@@ -74,6 +95,7 @@ def open_faces(run_name, model, seeds, latents, truncation, default_seeds, also=
     import numpy as np
 
     from ganime.generation import latents as points
+    from ganime.generation.edits import Edits
     from ganime.generation.sampling import load_for
 
     if seeds and latents:
@@ -87,8 +109,13 @@ def open_faces(run_name, model, seeds, latents, truncation, default_seeds, also=
         raise InputError(f"{latents} holds latents of {chosen.shape[1]} numbers; those of this generator have {size}")
     if not latents:
         chosen = points.from_seeds(chosen, size)
+    chosen = chosen * np.float32(truncation)
+    if strengths:
+        if len(dict(strengths)) < len(strengths):
+            raise InputError("--edit names one edit twice")
+        chosen = Edits.load(path).apply(chosen, dict(strengths))
     source = path or "the generator that ships with ganime (--run NAME for a run)"
-    return generator, chosen * np.float32(truncation), source
+    return generator, chosen, source
 
 
 def find_model(run_name, model):

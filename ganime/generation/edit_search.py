@@ -1,0 +1,200 @@
+"""Finding the edits of a generator, without labels.
+
+1. Regression of the attributes on normal latents gives each one's mean gradient (Stein's lemma). The dual basis of these leads
+   where one attribute changes and, to first order, no other.
+2. Exact gradients at some faces say how much that differs from face to face. Directions that also vary little do the right
+   thing for more faces, but change some of them less; each end of each edit takes the plainest that is right for all.
+3. Rounds of trial run both ends of every edit, two deviations either way, and take away what else they change in the mean.
+4. What does not do what its name says, on other faces, is left out.
+
+Principal components of the first layers (Härkönen et al. 2020) and the first layer's closed form (Shen and Zhou 2021) were
+compared by the same numbers; docs/generation.md has them.
+"""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ganime.errors import InputError
+from ganime.generation.attributes import ATTRIBUTES, measure
+from ganime.generation.edits import Edits, shift
+from ganime.generation.latents import from_seeds
+from ganime.networks.transposed import quick_form
+
+STRENGTH = 2.0  # deviations, at which all is tried
+SAMPLES = 6000  # faces of the regression
+GRADIENTS = 320  # faces whose exact gradients are taken
+RIDGES = (np.inf, 5.0, 1.5, 0.7)  # against the gradients' variance, which infinity leaves out of account
+TRIALS = 128  # faces on which ends are tried
+NEARLY_ALL = 0.99  # of them
+FARTHEST = 3.0  # deviations that an end may go on the average
+STEPS = (0.8, 0.8, 0.5, 0.4)  # of the rounds that take away what else changes
+ROUND = 64  # faces of a round
+CHECKED = 300  # faces on which all is checked at last
+# What an edit must reach there to be offered: a little more than 97 % and a fifth, which it is to reach on any faces.
+LEAST_RIGHT, MOST_SPILL = 0.975, 0.19
+BATCH = 32
+
+
+def find_edits(generator: keras.Model, report: Callable[[int, int], None] = lambda done, total: None) -> Edits:
+    """The edits of a generator that do what their names say.
+
+    Args:
+        generator: Model from latents to square images in [-1, 1].
+        report: Called with the numbers of steps done and to do.
+
+    Raises:
+        InputError: If the images are not square.
+    """
+    done, total = 0, 3 + len(STEPS) + 1
+
+    def advance():
+        nonlocal done
+        done += 1
+        report(done, total)
+
+    faces = Faces(generator)
+    draw = _drawer(faces.latent_size)
+    gradient, deviations = regress(faces, draw(SAMPLES))
+    advance()
+    jacobians = faces.gradients(draw(GRADIENTS)) / deviations[:, None]
+    advance()
+    ends = _choose_ends(faces, gradient, jacobians, draw(TRIALS))
+    advance()
+    dual = _steady(gradient, jacobians, RIDGES[1])
+    for step in STEPS:
+        ends = _take_away(faces, ends, draw(ROUND), deviations, dual, step)
+        advance()
+    right, spill = judge(faces, ends, draw(CHECKED), deviations)
+    advance()
+    good = (right >= LEAST_RIGHT) & (spill <= MOST_SPILL)
+    upper, lower = (ends[sign][good].astype(np.float32) for sign in (1, -1))
+    names = [name for name, offered in zip(ATTRIBUTES, good, strict=True) if offered]
+    directions, bends = (upper - lower) / (2 * STRENGTH), (upper + lower) / (2 * STRENGTH**2)
+    return Edits(names, directions, bends, right[good].astype(np.float32), spill[good].astype(np.float32))
+
+
+def judge(faces: "Faces", ends: dict[int, np.ndarray], latents: np.ndarray, deviations: np.ndarray):
+    """How well edits do what their names say.
+
+    Args:
+        faces: The generator.
+        ends: For 1 and -1, the moves of all attributes' edits, [attributes, latent_size].
+        latents: Faces to try them on, [count, latent_size].
+        deviations: The attributes' standard deviations.
+
+    Returns:
+        For each attribute the share of faces changed the right way, and the largest mean change of another attribute over that
+        of its own, in deviations; both of the worse end.
+    """
+    before, count = faces.attributes(latents), len(deviations)
+    right, spill = np.ones(count), np.zeros(count)
+    for sign, moves in ends.items():
+        for i, move in enumerate(moves):
+            changes = (faces.attributes(shift(latents, move)) - before) / deviations
+            right[i] = min(right[i], (sign * changes[:, i] > 0).mean())
+            means = np.abs(changes.mean(0))
+            spill[i] = max(spill[i], np.delete(means, i).max() / max(means[i], 1e-9))
+    return right, spill
+
+
+class Faces:
+    """A generator's faces as numbers: their attributes, of 8-bit pictures, and the gradients of these."""
+
+    def __init__(self, generator):
+        _, height, width, _ = generator.output_shape
+        if height != width:
+            raise InputError(f"the generator's images are {width}x{height}; edits are of square ones")
+        self.latent_size = generator.input_shape[-1]
+        network = generator
+        if isinstance(generator, keras.Function | keras.Sequential):
+            network = keras.models.clone_model(generator, clone_function=quick_form)
+        signature = [tf.TensorSpec([None, self.latent_size])]
+
+        def make(latents):
+            return (tf.cast(network(latents, training=False), tf.float32) + 1.0) / 2.0
+
+        @tf.function(input_signature=signature)
+        def attributes(latents):
+            return measure(tf.round(tf.clip_by_value(make(latents), 0.0, 1.0) * 255.0) / 255.0)
+
+        @tf.function(input_signature=signature)
+        def gradients(latents):
+            with tf.GradientTape(persistent=True) as tape:
+                tape.watch(latents)
+                values = tf.unstack(measure(make(latents)), axis=1)
+            return tf.stack([tape.gradient(value, latents) for value in values], axis=1)
+
+        self._attributes, self._gradients = attributes, gradients
+
+    def attributes(self, latents):
+        """float32 [count, attributes]."""
+        return np.concatenate([self._attributes(latents[i : i + BATCH]) for i in range(0, len(latents), BATCH)])
+
+    def gradients(self, latents):
+        """float32 [count, attributes, latent_size]."""
+        return np.concatenate([self._gradients(latents[i : i + BATCH]) for i in range(0, len(latents), BATCH)])
+
+
+def _drawer(latent_size):
+    """A function that draws that many latents, new ones at each call and always the same."""
+    seed = 2**31  # far from those that people look at
+
+    def draw(count):
+        nonlocal seed
+        seed += count
+        return from_seeds(range(seed - count, seed), latent_size)
+
+    return draw
+
+
+def regress(faces, latents):
+    """The attributes' mean gradients, in deviations, [attributes, latent_size], and their standard deviations."""
+    values = faces.attributes(latents)
+    deviations = np.maximum(values.std(0), 1e-6)
+    standardized = (values - values.mean(0)) / deviations
+    inputs = np.concatenate([latents, np.ones((len(latents), 1), np.float32)], axis=1)
+    return np.linalg.lstsq(inputs, standardized, rcond=None)[0][:-1].T, deviations
+
+
+def _choose_ends(faces, gradient, jacobians, latents):
+    """For both ways each attribute's move: the surest, whose change is greatest in its own deviations, unless another one that
+    is right for nearly all faces goes half as far again."""
+    before = faces.attributes(latents)
+    moves = np.stack([_steady(gradient, jacobians, ridge) for ridge in RIDGES], axis=1)  # [attributes, ridges, latent_size]
+    ends = {1: np.empty_like(gradient), -1: np.empty_like(gradient)}
+    for sign, chosen in ends.items():
+        for i, tried in enumerate(sign * STRENGTH * moves):
+            changes = sign * np.stack([(faces.attributes(shift(latents, move)) - before)[:, i] for move in tried])
+            right, means = (changes > 0).mean(1), changes.mean(1)
+            surety = means / np.maximum(changes.std(1), 1e-9)
+            surest, farthest = np.argmax(surety), np.argmax(np.where(right >= NEARLY_ALL, means, -np.inf))
+            chosen[i] = tried[farthest if means[farthest] > 1.5 * means[surest] else surest]
+    return ends
+
+
+def _steady(gradient, jacobians, ridge):
+    """For each attribute the direction that changes it by one deviation, no other in the mean, and differs least from face to
+    face: [attributes, latent_size]."""
+    size, directions = gradient.shape[1], []
+    for i in range(len(gradient)):
+        inverse = np.eye(size)
+        if np.isfinite(ridge):
+            variance = np.cov(jacobians[:, i].T)
+            inverse = np.linalg.inv(variance * (size / max(np.trace(variance), 1e-12)) + ridge * np.eye(size))
+        directions.append((inverse @ gradient.T @ np.linalg.pinv(gradient @ inverse @ gradient.T))[:, i])
+    return np.stack(directions)
+
+
+def _take_away(faces, ends, latents, deviations, dual, step):
+    """Both ends, with the mean changes of other attributes subtracted, and of their own where it is too large."""
+    before, own = faces.attributes(latents), np.arange(len(deviations))
+    better = {}
+    for sign, moves in ends.items():
+        changes = np.stack([((faces.attributes(shift(latents, move)) - before) / deviations).mean(0) for move in moves])
+        wanted = -changes
+        wanted[own, own] = sign * np.minimum(FARTHEST - sign * changes[own, own], 0)
+        better[sign] = moves + step * np.clip(wanted, -1, 1) @ dual
+    return better

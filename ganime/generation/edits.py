@@ -1,0 +1,140 @@
+"""Edits: a face's hair, eyes or pose, changed by moving its latent (NumPy, no TensorFlow but to find them)."""
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ganime.errors import InputError
+from ganime.files import atomic_write
+from ganime.generation.sampling import find_generator
+
+if TYPE_CHECKING:
+    import keras
+
+STRONGEST = 4.0  # deviations; beyond, all edits lead out of what a generator knows
+_ARRAYS = {"names": "U", "directions": "f", "bends": "f", "right": "f", "spill": "f"}
+
+
+@dataclass
+class Edits:
+    """The edits of one generator, found without labels and named by what they measurably do.
+
+    Attributes:
+        names: What each changes, from `ganime.generation.attributes.ATTRIBUTES`.
+        directions, bends: float32 [edits, latent_size]. An edit of strength s moves a latent by s times the direction and s²
+            times the bend, and then back to the length that it had.
+        right: The share of faces that two deviations change the right way, the worse of both ways.
+        spill: What else changes most, two deviations either way, as a share of what is named.
+
+    Example:
+        >>> import ganime
+        >>> edits = ganime.Edits.load()
+        >>> points = ganime.from_seeds([7], 128)
+        >>> faces = ganime.paint(ganime.load_generator(), edits.apply(points, {"hair-brightness": 1.5}))
+    """
+
+    names: list[str]
+    directions: np.ndarray
+    bends: np.ndarray
+    right: np.ndarray
+    spill: np.ndarray
+
+    @classmethod
+    def find(cls, generator: "keras.Model", report: Callable[[int, int], None] = lambda done, total: None) -> "Edits":
+        """Find the edits of any generator of aligned faces, in a minute or two; those that do what their name says.
+
+        Args:
+            generator: Model from latents to square images in [-1, 1].
+            report: Called with the numbers of steps done and to do.
+        """
+        from ganime.generation.edit_search import find_edits
+
+        return find_edits(generator, report)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike | None = None) -> "Edits":
+        """Load the edits that were saved for a generator.
+
+        Args:
+            path: The generator's `.keras` file, beside which they lie; that which ships with ganime by default.
+
+        Raises:
+            InputError: If there are none, they are damaged, or the generator has changed since.
+        """
+        path = find_generator(path)
+        place = edits_path(path)
+        command = f"find them with: python cli.py edits {path}"
+        if not place.is_file():
+            raise InputError(f"there are no edits of {path}; {command}")
+        try:
+            with np.load(place, allow_pickle=False) as stored:
+                arrays = {name: stored[name] for name in _ARRAYS}
+                digest = str(stored["generator"])
+        except Exception as error:  # whatever a damaged file can hold
+            raise InputError(f"{place} is damaged; {command}") from error
+        count, size = len(arrays["names"]), arrays["directions"].shape[-1]
+        shapes = {"directions": (count, size), "bends": (count, size)}
+        for name, kind in _ARRAYS.items():
+            if arrays[name].dtype.kind != kind or arrays[name].shape != shapes.get(name, (count,)):
+                raise InputError(f"{place} is damaged; {command}")
+        if digest != _digest(path):
+            raise InputError(f"{place} is of an earlier state of {path}; {command}")
+        return cls(arrays.pop("names").tolist(), **arrays)
+
+    def save(self, path: str | os.PathLike | None = None) -> Path:
+        """Save the edits beside their generator's `.keras` file, whole or not at all, and return where."""
+        path = find_generator(path)
+        place = edits_path(path)
+        arrays = {name: np.asarray(getattr(self, name)) for name in _ARRAYS}
+        with atomic_write(place) as part, open(part, "wb") as file:
+            np.savez(file, generator=_digest(path), **arrays)
+        return place
+
+    def apply(self, latents: np.ndarray, strengths: Mapping[str, float]) -> np.ndarray:
+        """Move latents.
+
+        Args:
+            latents: Float [count, latent_size].
+            strengths: For each edit by its name, how many of the attribute's deviations, -4 to 4.
+
+        Returns:
+            float32 [count, latent_size], as long as before.
+
+        Raises:
+            InputError: If there is no edit of a name, a strength is none, or the latents are another generator's.
+        """
+        latents = np.asarray(latents, np.float32)
+        if latents.ndim != 2 or latents.shape[1] != self.directions.shape[1]:
+            raise InputError(f"latents are {[*latents.shape]}; those of these edits are [count, {self.directions.shape[1]}]")
+        move = np.zeros(latents.shape[1], np.float32)
+        for name, strength in strengths.items():
+            if name not in self.names:
+                raise InputError(f"there is no edit {name!r}; there are {', '.join(self.names)}")
+            if not abs(strength) <= STRONGEST:
+                raise InputError(f"edit {name}={strength:g}: the strength must be from -{STRONGEST:g} to {STRONGEST:g}")
+            index = self.names.index(name)
+            move += strength * self.directions[index] + strength**2 * self.bends[index]
+        return shift(latents, move)
+
+
+def edits_path(path: str | os.PathLike) -> Path:
+    """Where the edits of the generator in a `.keras` file lie."""
+    return Path(path).with_suffix(".edits.npz")
+
+
+def shift(latents: np.ndarray, move: np.ndarray) -> np.ndarray:
+    """Latents moved, and then brought back to the length that they had, or to that of the move if this is greater: length is
+    how unusual a face is (truncation), and is not to be changed by an edit."""
+    moved = latents + move
+    before, wanted = (np.linalg.norm(points, axis=-1, keepdims=True) for points in (moved, latents))
+    wanted = np.maximum(wanted, np.linalg.norm(move))
+    return np.float32(moved * (wanted / np.maximum(before, 1e-12)))
+
+
+def _digest(path):
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
