@@ -25,6 +25,9 @@ from ganime.generation import edit_search, latents, projection, sampling
 from ganime.generation.attributes import ATTRIBUTES
 from ganime.generation.edits import Edits
 from ganime.generation.walks import walk
+from ganime.metrics.distances import frechet_distance
+from ganime.metrics.evaluation import reference_features
+from ganime.metrics.features import FeatureExtractor
 from ganime.pictures.grids import enlarge, make_grid, save_picture
 
 FIRST_SEED = 1_000_000  # of faces that nothing was found with
