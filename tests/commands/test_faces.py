@@ -7,6 +7,10 @@ from PIL import Image, ImageSequence
 
 from ganime.cli import cli
 from ganime.generation import latents, sampling
+from ganime.generation.edits import Edits
+from ganime.networks import build_generator
+from ganime.runs import Run
+from tests.generation.test_sampling import trained
 
 
 @pytest.fixture
@@ -15,9 +19,9 @@ def call(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     np.save("two.npy", latents.from_seeds([7, 11], 128))
     np.save("short.npy", np.zeros((2, 100), np.float32))
-    before = {*tmp_path.iterdir()}
 
     def call(*arguments):
+        before = {*tmp_path.iterdir()}
         result = CliRunner().invoke(cli, arguments)
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
         if result.exit_code:
@@ -84,6 +88,56 @@ def test_a_sheet_is_enlarged_smoothly_or_sharply(call):
     assert 0 < np.abs(sharp.astype(int) - smooth).mean() < 10
 
 
+def test_edited_faces_are_those_of_the_moved_latents(call):
+    options = ["--seeds", "7,11", "--edit", "hair-brightness=+1.5", "--edit", "eye-size=-1"]
+    assert call("generate", *options, "--output", "edited.png", "--save-latents", "edited.npy")[0] == 0
+    moved = Edits.load().apply(latents.from_seeds([7, 11], 128), {"hair-brightness": 1.5, "eye-size": -1})
+    assert np.array_equal(np.load("edited.npy"), moved)
+    assert call("generate", "--latents", "edited.npy", "--output", "again.png")[0] == 0
+    assert np.array_equal(picture("edited.png"), picture("again.png"))
+
+
+def test_the_sheet_of_edits_has_a_strip_for_each(call):
+    code, output = call("edits", "--seeds", "7", "--sheet", "edits.png")
+    count = len(Edits.load().names)
+    assert code == 0 and f"{count} edits" in output and "eye-size  the right way for" in output
+    assert picture("edits.png").shape[1] == 2 * (7 * 64 + 4) + 4  # two columns of seven faces
+
+
+def test_a_runs_edits_are_found_once_and_anew_when_it_has_changed(call, monkeypatch, tmp_path):
+    monkeypatch.setattr("ganime.generation.edit_search.find_edits", lambda generator, report: Edits.load())
+    run = Run(tmp_path / "run")
+    run.open({})
+    generator = trained(build_generator(32, 128, (8, 8, 8)))
+    generator.save(run.generator_path)
+    code, output = call("generate", "--run", str(run.path), "--edit", "eye-size=1")
+    assert code == 2 and "there are no edits of" in output and "find them with: python cli.py edits" in output
+    assert call("edits", str(run.path))[0] == 0
+    assert call("generate", "--run", str(run.path), "--edit", "eye-size=1")[0] == 0
+    monkeypatch.setattr("ganime.generation.edit_search.find_edits", None)  # not called
+    assert call("edits", "--run", str(run.path))[0] == 0
+    trained(generator).save(run.generator_path)
+    code, output = call("generate", "--run", str(run.path), "--edit", "eye-size=1")
+    assert code == 2 and "of an earlier state" in output
+    monkeypatch.setattr("ganime.generation.edit_search.find_edits", lambda generator, report: Edits.load())
+    code, output = call("edits", str(run.generator_path))
+    assert code == 0 and "they are found anew" in output
+
+
+def test_a_picture_is_projected(call, monkeypatch):
+    monkeypatch.setattr("ganime.generation.projection.BANK", 200)
+    trained(build_generator(32, 8, (16, 8, 8))).save("g.keras")
+    face = sampling.sample(sampling.load_generator("g.keras"), [5])[0]
+    Image.fromarray(face).save("same.png")
+    Image.fromarray(face).resize((64, 64), Image.Resampling.NEAREST).save("larger.png")
+    code, output = call("project", "same.png", "larger.png", "--model", "g.keras", "--no-detect", "--output", "found.npy")
+    assert code == 0 and "dB  same.png" in output and "found.npy: 2 latents; look at found.png" in output
+    assert picture("found.png").shape[1] == 2 * (2 * 64 + 6)
+    assert call("generate", "--model", "g.keras", "--latents", "found.npy", "--output", "faces/")[0] == 0
+    made = picture("faces/face-000000.png")
+    assert np.square(made.astype(float) - face).mean() < 255**2 / 10**3.8  # 38 dB
+
+
 SILLY = [
     (["--seeds", "1", "--latents", "two.npy"], "--seeds and --latents exclude each other"),
     (["--seeds", "x"], "seeds 'x' are not of the form"),
@@ -97,6 +151,11 @@ SILLY = [
     (["--model", "two.npy"], "two.npy cannot be loaded as a Keras model"),
     (["--truncation", "nan"], "'nan' is not a finite number"),
     (["--truncation", "1.1"], "--truncation"),
+    (["--edit", "eye-size"], "edit eye-size=nan: the strength must be from -4 to 4"),
+    (["--edit", "eye-size=x"], "'eye-size=x' is not of the form"),
+    (["--edit", "eye-size=99"], "from -4 to 4"),
+    (["--edit", "beard=1"], "there is no edit 'beard'"),
+    (["--edit", "eye-size=1", "--edit", "eye-size=2"], "--edit names one edit twice"),
 ]
 
 
@@ -127,6 +186,17 @@ def test_silly_faces_are_one_line(call, command, arguments, message):
         (["mix", "--seeds", "0-4"], "two or four faces, not 5"),
         (["mix", "--steps", "1"], "--steps"),
         (["mix", "--output", "mix"], "the name must end like a picture's"),
+        (["edits", "x", "--run", "y"], "x and --run or --model exclude each other"),
+        (["edits", "none"], "there is no run none"),
+        (["edits", "--sheet", "sheet"], "the name must end like a picture's"),
+        (["edits", "--sheet", "sheet.png", "--latents", "short.npy"], "latents of 100 numbers"),
+        (["project"], "Missing argument 'PICTURE...'"),
+        (["project", "none.png"], "none.png: No such file"),
+        (["project", "two.npy"], "two.npy: not a picture"),
+        (["project", "."], "Is a directory"),
+        (["project", "two.npy", "--output", "x.png"], "--output x.png: the name must end in .npy"),
+        (["project", "two.npy", "--sheet", "x.npy"], "the name must end like a picture's"),
+        (["project", "two.npy", "--no-detect", "--cascade", "x"], "--no-detect leaves out"),
     ],
     ids=" ".join,
 )
