@@ -73,7 +73,7 @@ def prepare(source, target, size, no_detect, cascade, margin, min_size, min_shar
       python cli.py data prepare anime-faces faces --no-detect
     """
     from ganime.data import prepare as preparing
-    from ganime.data.detect import FaceDetector
+    from ganime.data.detect import MARGIN, FaceDetector
     from ganime.data.folder import CONTACT_SHEET, show
     from ganime.data.sources import locate
 
@@ -82,7 +82,7 @@ def prepare(source, target, size, no_detect, cascade, margin, min_size, min_shar
     folder, subfolders = locate(source)
     with quiet_start():
         detector = None if no_detect else FaceDetector(cascade)
-    settings = preparing.Settings(size, 0.1 if margin is None else margin, min_size, min_sharpness, encoding)
+    settings = preparing.Settings(size, MARGIN if margin is None else margin, min_size, min_sharpness, encoding)
     with progress_bar(interrupted="The same command goes on.") as report:
         result = preparing.prepare(folder, target, detector, settings, subfolders, report)
     for name, count in result.items():

@@ -10,7 +10,10 @@ from ganime.commands.tools import Number
 @click.command()
 @click.option("--run", "run_name", metavar="NAME", help="Name of the run, or a path to it.  [default: the latest]")
 @click.option(
-    "--output", type=click.Path(path_type=Path), metavar="FILE", help="A .gif or .mp4.  [default: the run's progress.gif]"
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A .gif, .webp or .mp4.  [default: the run's progress.gif]",
 )
 @click.option("--fps", default=10.0, show_default=True, type=Number(0.1, 50), help="Pictures per second.")
 @click.option("--max-size", default=800, show_default=True, type=click.IntRange(64), help="Longer side in pixels, at most.")

@@ -85,8 +85,7 @@ def _crop(paths, pictures, generator, no_detect, cascade):
     import numpy as np
 
     from ganime.data.decode import fit_square
-    from ganime.data.detect import FaceDetector
-    from ganime.data.prepare import crop_largest_face
+    from ganime.data.detect import FaceDetector, crop_largest_face
 
     height, size = generator.output_shape[1:3]
     if height != size:

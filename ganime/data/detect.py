@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ganime.data.decode import fit_square
 from ganime.errors import GanimeError, InputError
 from ganime.files import fetch
 
@@ -17,6 +18,7 @@ SHA256 = "9376d30ac38db6bda2a68b88b3b76bbd7e6aa33af47f7f5c76bc88ca75f1ce30"
 SCALE_STEP = 1.05
 MIN_NEIGHBORS = 3
 MAX_SIDE = 4096  # pixels; larger pictures are searched at this size
+MARGIN = 0.1  # on each side of a found square, as a share of its side
 MIN_BOX = 24  # pixels; the window that the cascade was trained on
 
 
@@ -84,3 +86,43 @@ class FaceDetector:
             if empty:
                 raise InputError(f"{self._path} is no cascade for finding faces")
         return self._own.classifier
+
+
+def find_crops(
+    picture: np.ndarray, detector: FaceDetector | None, least_side: int, margin: float = MARGIN
+) -> list[tuple[int, int, int]]:
+    """The squares to crop a picture to: one for each face, with a margin, or without a detector that in the middle.
+
+    Args:
+        picture: uint8 [height, width, 3], RGB.
+        detector: Finds the faces.
+        least_side: Crops of half this side, in pixels, are still found.
+        margin: What is added on each side of a face, as a share of its side.
+
+    Returns:
+        (left, top, side) in pixels, within the picture.
+    """
+    height, width = picture.shape[:2]
+    if detector is None:
+        side = min(width, height)
+        return [((width - side) // 2, (height - side) // 2, side)]
+    grow = 1 + 2 * margin
+    found = detector.find(picture, min_box=int(least_side / grow / 2))
+    return [_grown(box, grow, width, height) for box in found]
+
+
+def crop_largest_face(picture: np.ndarray, detector: FaceDetector, size: int) -> np.ndarray | None:
+    """The largest face in a picture, uint8 [size, size, 3], cropped as `data prepare` does it; None if none is found."""
+    crops = find_crops(picture, detector, size)
+    if not crops:
+        return None
+    left, top, side = max(crops, key=lambda crop: crop[2])
+    return fit_square(picture[top : top + side, left : left + side], size)
+
+
+def _grown(box, grow, width, height):
+    """The square of the same middle that is `grow` times as wide, moved and made smaller until it lies in the picture."""
+    left, top, side = box
+    new = min(round(side * grow), width, height)
+    shift = (new - side) // 2
+    return min(max(left - shift, 0), width - new), min(max(top - shift, 0), height - new), new

@@ -15,7 +15,7 @@ from PIL import Image
 
 from ganime.data.copies import NearCopies, perceptual_hash
 from ganime.data.decode import UnreadablePicture, decode_picture, fit_square, read_picture
-from ganime.data.detect import FaceDetector
+from ganime.data.detect import MARGIN, FaceDetector, find_crops
 from ganime.data.folder import CONTACT_SHEET, save_contact_sheet, show, walk
 from ganime.data.parallel import in_order
 from ganime.errors import InputError
@@ -41,7 +41,7 @@ class Settings:
     """
 
     size: int = 64
-    margin: float = 0.1
+    margin: float = MARGIN
     min_size: int | None = None
     min_sharpness: float = 0.35
     encoding: str = "png"
@@ -126,24 +126,6 @@ def prepare(
         return summary
 
 
-def crop_largest_face(picture: np.ndarray, detector: FaceDetector, size: int) -> np.ndarray | None:
-    """The largest face in a picture, cropped and resized as `prepare` does it.
-
-    Args:
-        picture: uint8 [height, width, 3], RGB.
-        detector: Finds the faces.
-        size: Side of the result in pixels.
-
-    Returns:
-        uint8 [size, size, 3]; None if no face is found.
-    """
-    found = _find(picture, detector, Settings(size))
-    if not found:
-        return None
-    left, top, side = max(found, key=lambda box: box[2])
-    return fit_square(picture[top : top + side, left : left + side], size)
-
-
 def sharpness(picture: np.ndarray) -> float:
     """Strength of a picture's edges, at 64x64 at most: deviation of its grey values' Laplacian over the values' own."""
     small = fit_square(picture, min(64, *picture.shape[:2]))
@@ -178,28 +160,9 @@ def _look_at(source, path, detector, settings):
         picture = decode_picture(data)
     except UnreadablePicture as error:
         return _Source(path, str(error))
-    faces = [_cut(picture, box, settings) for box in _find(picture, detector, settings)]
+    boxes = find_crops(picture, detector, settings.least_side, settings.margin)
+    faces = [_cut(picture, box, settings) for box in boxes]
     return _Source(path, "", hashlib.sha256(data).hexdigest(), picture.shape[1::-1], faces)
-
-
-def _find(picture, detector, settings):
-    """The squares of all faces."""
-    height, width = picture.shape[:2]
-    if detector is None:
-        side = min(width, height)
-        return [((width - side) // 2, (height - side) // 2, side)]
-    grow = 1 + 2 * settings.margin
-    # Faces of half the size are looked for, so that the index can say that they are too small.
-    found = detector.find(picture, min_box=int(settings.least_side / grow / 2))
-    return [_grown(box, grow, width, height) for box in found]
-
-
-def _grown(box, grow, width, height):
-    """The square of the same middle that is `grow` times as wide, moved and made smaller until it lies in the picture."""
-    left, top, side = box
-    new = min(round(side * grow), width, height)
-    shift = (new - side) // 2
-    return min(max(left - shift, 0), width - new), min(max(top - shift, 0), height - new), new
 
 
 def _cut(picture, box, settings):

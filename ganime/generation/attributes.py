@@ -26,6 +26,8 @@ ATTRIBUTES = {
     "collar-brightness": "clothes below the chin, from dark to light",
     "sharpness": "strokes, from soft to sharp",
 }
+# Measured so that edits leave it as it is. An edit of it does what it says, but soft faces are hardly faces any more.
+KEPT = ("sharpness",)
 
 
 def measure(images: tf.Tensor) -> tf.Tensor:

@@ -18,9 +18,8 @@ import numpy as np
 import tensorflow as tf
 
 from ganime.errors import InputError
-from ganime.generation.attributes import ATTRIBUTES, measure
-from ganime.generation.edits import Edits, shift
-from ganime.generation.latents import from_seeds
+from ganime.generation.attributes import ATTRIBUTES, KEPT, measure
+from ganime.generation.latents import from_seeds, shift
 from ganime.networks.transposed import quick_form
 
 STRENGTH = 2.0  # deviations, at which all is tried
@@ -38,8 +37,10 @@ LEAST_RIGHT, MOST_SPILL = 0.975, 0.19
 BATCH = 32
 
 
-def find_edits(generator: keras.Model, report: Callable[[int, int], None] = lambda done, total: None) -> Edits:
-    """The edits of a generator that do what their names say.
+def find_edits(
+    generator: keras.Model, report: Callable[[int, int], None]
+) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The edits of a generator that do what their names say, as the attributes of `ganime.Edits`.
 
     Args:
         generator: Model from latents to square images in [-1, 1].
@@ -69,11 +70,11 @@ def find_edits(generator: keras.Model, report: Callable[[int, int], None] = lamb
         advance()
     right, spill = judge(faces, ends, draw(CHECKED), deviations)
     advance()
-    good = (right >= LEAST_RIGHT) & (spill <= MOST_SPILL)
+    good = (right >= LEAST_RIGHT) & (spill <= MOST_SPILL) & ~np.isin([*ATTRIBUTES], KEPT)
     upper, lower = (ends[sign][good].astype(np.float32) for sign in (1, -1))
     names = [name for name, offered in zip(ATTRIBUTES, good, strict=True) if offered]
     directions, bends = (upper - lower) / (2 * STRENGTH), (upper + lower) / (2 * STRENGTH**2)
-    return Edits(names, directions, bends, right[good].astype(np.float32), spill[good].astype(np.float32))
+    return names, directions, bends, right[good].astype(np.float32), spill[good].astype(np.float32)
 
 
 def judge(faces: "Faces", ends: dict[int, np.ndarray], latents: np.ndarray, deviations: np.ndarray):

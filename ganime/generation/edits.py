@@ -11,6 +11,7 @@ import numpy as np
 
 from ganime.errors import InputError
 from ganime.files import atomic_write
+from ganime.generation.latents import shift
 from ganime.generation.sampling import find_generator
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Edits:
         """
         from ganime.generation.edit_search import find_edits
 
-        return find_edits(generator, report)
+        return cls(*find_edits(generator, report))
 
     @classmethod
     def load(cls, path: str | os.PathLike | None = None) -> "Edits":
@@ -125,15 +126,6 @@ class Edits:
 def edits_path(path: str | os.PathLike) -> Path:
     """Where the edits of the generator in a `.keras` file lie."""
     return Path(path).with_suffix(".edits.npz")
-
-
-def shift(latents: np.ndarray, move: np.ndarray) -> np.ndarray:
-    """Latents moved, and then brought back to the length that they had, or to that of the move if this is greater: length is
-    how unusual a face is (truncation), and is not to be changed by an edit."""
-    moved = latents + move
-    before, wanted = (np.linalg.norm(points, axis=-1, keepdims=True) for points in (moved, latents))
-    wanted = np.maximum(wanted, np.linalg.norm(move))
-    return np.float32(moved * (wanted / np.maximum(before, 1e-12)))
 
 
 def _digest(path):

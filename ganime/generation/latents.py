@@ -129,3 +129,19 @@ def slerp(first: np.ndarray, last: np.ndarray, shares: np.ndarray) -> np.ndarray
     else:  # the same direction, or opposite ones, between which no way is the shortest
         weights = 1 - shares, shares
     return np.where(shares == 1, last, np.where(shares == 0, first, weights[0] * first + weights[1] * last)).astype(np.float32)
+
+
+def shift(latents: np.ndarray, move: np.ndarray) -> np.ndarray:
+    """Move latents, and bring them back to the length that they had, or to that of the move if this is greater: length is how
+    unusual a face is (see truncation), and is not to be changed by an edit.
+
+    Args:
+        latents: Float [count, latent_size].
+        move: Float [latent_size].
+
+    Returns:
+        float32 [count, latent_size].
+    """
+    moved = latents + move
+    lengths, before = (np.linalg.norm(points, axis=-1, keepdims=True) for points in (moved, latents))
+    return np.float32(moved * (np.maximum(before, np.linalg.norm(move)) / np.maximum(lengths, 1e-12)))

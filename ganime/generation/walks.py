@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import keras
 
 WINDOW = 400  # frames in memory at a time, or those of a leg
+BATCH = 128  # made at a time
 APART = 3  # frames of a leg to one waypoint
 SPARE = 16  # frames to one that is kept back for the widest gaps
 # Two faces a long way apart look more alike than the way between them is long: how many frames go between two waypoints is
@@ -93,7 +94,7 @@ def _walk_window(generator, corners, frames, whole):
     legs, each = len(corners) - 1, max(1, frames // APART)
     spare = frames * legs // SPARE if frames > 1 else 0
     places = np.arange(legs * each + 1) / each  # in legs
-    faces = paint(generator, _points(corners, places))
+    faces = paint(generator, _points(corners, places), BATCH)
     lengths = _distances(faces) ** POWER + 1e-6
     counts = _share(lengths, frames * legs - spare)
     around = [lengths[-1] if whole else lengths[0], *lengths, lengths[0] if whole else lengths[-1]]
@@ -108,7 +109,7 @@ def _add(generator, corners, places, faces, new):
     """Places and faces with those of new places among them, in their order."""
     if not len(new):
         return places, faces
-    places, faces = np.concatenate([places, new]), np.concatenate([faces, paint(generator, _points(corners, new))])
+    places, faces = np.concatenate([places, new]), np.concatenate([faces, paint(generator, _points(corners, new), BATCH)])
     order = np.argsort(places, kind="stable")
     return places[order], faces[order]
 
@@ -124,8 +125,8 @@ def _points(corners, places):
 
 def _distances(faces):
     """Root mean square difference of each face to the next."""
-    pairs = itertools.pairwise(faces)
-    return np.array([np.sqrt(np.square(np.subtract(a, b, dtype=np.float32)).mean()) for a, b in pairs])
+    changes = (np.subtract(a, b, dtype=np.float32).ravel() for a, b in itertools.pairwise(faces))
+    return np.sqrt([change @ change / change.size for change in changes])
 
 
 def _share(lengths, total):

@@ -1,9 +1,6 @@
 """What happens between steps. All are plain Keras callbacks that work with any `ganime.GAN` under `fit`."""
 
 import shutil
-import signal
-import sys
-import threading
 import time
 from pathlib import Path
 
@@ -17,6 +14,7 @@ from ganime.generation import latents
 from ganime.pictures import grids
 from ganime.pictures.animation import save_animation
 from ganime.runs import list_samples, read_history
+from ganime.training.interrupts import StopOnSignal  # noqa: F401 (it is one of `ganime.callbacks`)
 
 REMEDY = "the last saved state stays; in a new --run, try a lower --set g_learning_rate and d_learning_rate or larger batches"
 
@@ -211,48 +209,6 @@ class StopOnNonFinite(keras.callbacks.Callback):
         for name in sorted(logs, key=lambda name: name not in causes):
             if not np.isfinite(logs[name]).all():
                 raise NonFiniteError(f"step {_step(self.model)}: {name} is {float(logs[name])}; {REMEDY}")
-
-
-class StopOnSignal(keras.callbacks.Callback):
-    """Let training end after the present step on Ctrl-C or SIGTERM; a second one ends the program as usual.
-
-    Where several workers train together, one's signal ends the training of all, a step later.
-
-    Attributes:
-        received: The signal's number, or None.
-    """
-
-    def __init__(self):
-        super().__init__()
-        self.received, self.before = None, {}
-
-    def on_train_begin(self, logs=None):
-        self.received = None
-        self.model.stop_votes.assign(0.0)
-        if threading.current_thread() is threading.main_thread():
-            self.before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def on_train_batch_end(self, batch, logs=None):
-        if self.model.stop_votes.numpy() > 0:  # somebody's, before this step
-            self.received = self.received or signal.SIGTERM
-        elif self.received and self.model.distribute_strategy.num_replicas_in_sync > 1:
-            self.model.stop_votes.assign(1.0)
-            return
-        if self.received:
-            self.model.stop_training = True
-
-    def on_train_end(self, logs=None):
-        self.close()
-
-    def close(self):
-        """Give the signals back to whoever handled them before; Keras itself does not call back after an exception."""
-        for number, handler in self.before.items():
-            signal.signal(number, handler)
-
-    def _stop(self, number, frame):
-        self.received = number
-        signal.signal(number, self.before[number])
-        sys.stderr.write("\nStopping after this step, then saving; once more to leave without saving.\n")
 
 
 class TensorBoard(keras.callbacks.TensorBoard):

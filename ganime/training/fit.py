@@ -16,6 +16,7 @@ from ganime.training import callbacks as cb
 from ganime.training.distribution import check_agreement, is_chief, is_multiworker, shares
 from ganime.training.engine import Engine, dtype_policy
 from ganime.training.gan import GAN
+from ganime.training.interrupts import StopOnSignal
 from ganime.training.optimizer import FusedAdam
 
 
@@ -133,7 +134,7 @@ def _fit(run, recipe, pictures, steps, seed, sample_every, save_every, callbacks
         grid = cb.SampleGrid(run.samples_path, sample_every)
         plots = cb.Plots(run.history_path, run.path, save_every)
         gif = cb.ProgressGif(run.samples_path, run.gif_path)
-        stop = cb.StopOnSignal()
+        stop = StopOnSignal()
         if first >= steps:
             gan.stop_training = False
             for callback in (grid, plots, gif) if chief else ():

@@ -105,7 +105,7 @@ def test_the_sheet_of_edits_has_a_strip_for_each(call):
 
 
 def test_a_runs_edits_are_found_once_and_anew_when_it_has_changed(call, monkeypatch, tmp_path):
-    monkeypatch.setattr("ganime.generation.edit_search.find_edits", lambda generator, report: Edits.load())
+    monkeypatch.setattr("ganime.generation.edit_search.find_edits", lambda generator, report: vars(Edits.load()).values())
     run = Run(tmp_path / "run")
     run.open({})
     generator = trained(build_generator(32, 128, (8, 8, 8)))
@@ -116,10 +116,10 @@ def test_a_runs_edits_are_found_once_and_anew_when_it_has_changed(call, monkeypa
     assert call("generate", "--run", str(run.path), "--edit", "eye-size=1")[0] == 0
     monkeypatch.setattr("ganime.generation.edit_search.find_edits", None)  # not called
     assert call("edits", "--run", str(run.path))[0] == 0
-    trained(generator).save(run.generator_path)
+    build_generator(32, 128, (8, 8, 8)).save(run.generator_path)
     code, output = call("generate", "--run", str(run.path), "--edit", "eye-size=1")
     assert code == 2 and "of an earlier state" in output
-    monkeypatch.setattr("ganime.generation.edit_search.find_edits", lambda generator, report: Edits.load())
+    monkeypatch.setattr("ganime.generation.edit_search.find_edits", lambda generator, report: vars(Edits.load()).values())
     code, output = call("edits", str(run.generator_path))
     assert code == 0 and "they are found anew" in output
 

@@ -3,7 +3,8 @@ import pytest
 
 from ganime.errors import InputError
 from ganime.generation import edit_search, latents, sampling
-from ganime.generation.edits import Edits, edits_path, shift
+from ganime.generation.attributes import KEPT
+from ganime.generation.edits import Edits, edits_path
 from ganime.networks import build_generator
 
 
@@ -75,7 +76,7 @@ def test_edits_lie_beside_their_generator_and_know_it(tmp_path, shipped):
 
 class KnownFaces:
     """Instead of a generator's: attributes that are known functions of the latents. Moving the first either way raises the
-    second too, and the last goes up and down at once."""
+    second too, and the last but one goes up and down at once."""
 
     def __init__(self, generator=None):
         self.latent_size = 64
@@ -84,14 +85,14 @@ class KnownFaces:
     def attributes(self, points):
         values = points @ self.matrix.T
         values[:, 1] += 0.5 * values[:, 0] ** 2
-        values[:, -1] = np.sin(30 * values[:, -1])
+        values[:, -2] = np.sin(30 * values[:, -2])
         return values
 
     def gradients(self, points):
-        first, last = points @ self.matrix[0], points @ self.matrix[-1]
+        first, last = points @ self.matrix[0], points @ self.matrix[-2]
         gradients = np.repeat(self.matrix[None], len(points), axis=0)
         gradients[:, 1] += first[:, None] * self.matrix[0]
-        gradients[:, -1] *= 30 * np.cos(30 * last)[:, None]
+        gradients[:, -2] *= 30 * np.cos(30 * last)[:, None]
         return gradients
 
 
@@ -100,12 +101,13 @@ def test_edits_of_known_attributes_are_found(monkeypatch):
     steps = []
     found = Edits.find(None, lambda done, total: steps.append((done, total)))
     assert steps == [(i, 8) for i in range(1, 9)]
-    assert found.names == [*edit_search.ATTRIBUTES][:-1]  # a name that nothing can live up to is not offered
+    hopeless = [*edit_search.ATTRIBUTES][-2]
+    assert found.names == [name for name in edit_search.ATTRIBUTES if name != hopeless and name not in KEPT]
     assert (found.right > 0.99).all() and (found.spill < 0.19).all()
     meter, points = KnownFaces(), latents.from_seeds(range(300), 64)
     before = meter.attributes(points)
     for strength in (-2, 2):  # the bend takes away what the direction alone would do to the second
-        straight = shift(points, strength * found.directions[0])
+        straight = latents.shift(points, strength * found.directions[0])
         changes, without = (
             meter.attributes(moved) - before for moved in (found.apply(points, {found.names[0]: strength}), straight)
         )
@@ -115,5 +117,5 @@ def test_edits_of_known_attributes_are_found(monkeypatch):
 
 def test_shifting_is_a_turn():
     points = np.array([[3.0, 4.0]])
-    assert np.allclose(shift(points, np.array([0.0, 0.0])), points)
-    assert np.allclose(shift(points, np.array([-3.0, 0.0])), [[0, 5]])
+    assert np.allclose(latents.shift(points, np.array([0.0, 0.0])), points)
+    assert np.allclose(latents.shift(points, np.array([-3.0, 0.0])), [[0, 5]])

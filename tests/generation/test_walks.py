@@ -32,9 +32,9 @@ def test_frames_are_made_as_they_are_needed(generator, monkeypatch):
     monkeypatch.setattr(walks, "WINDOW", 18)
     made = []
 
-    def count(generator, points):
+    def count(generator, points, batch_size):
         made.append(len(points))
-        return sampling.paint(generator, points)
+        return sampling.paint(generator, points, batch_size)
 
     monkeypatch.setattr(walks, "paint", count)
     points = latents.from_seeds(range(7), 128)
