@@ -44,6 +44,7 @@ def cli():
       python cli.py fit --data faces --steps 20000
       python cli.py gif
       python cli.py generate --run faces-default
+      python cli.py walk --seeds 7,11,40-45
     """
 
 

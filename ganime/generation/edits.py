@@ -81,7 +81,9 @@ class Edits:
         count, size = len(arrays["names"]), arrays["directions"].shape[-1]
         shapes = {"directions": (count, size), "bends": (count, size)}
         for name, kind in _ARRAYS.items():
-            if arrays[name].dtype.kind != kind or arrays[name].shape != shapes.get(name, (count,)):
+            array = arrays[name]
+            sound = array.dtype.kind == kind and array.shape == shapes.get(name, (count,))
+            if not sound or (kind == "f" and not np.isfinite(array).all()):
                 raise InputError(f"{place} is damaged; {command}")
         if digest != _digest(path):
             raise InputError(f"{place} is of an earlier state of {path}; {command}")
@@ -91,7 +93,7 @@ class Edits:
         """Save the edits beside their generator's `.keras` file, whole or not at all, and return where."""
         path = find_generator(path)
         place = edits_path(path)
-        arrays = {name: np.asarray(getattr(self, name)) for name in _ARRAYS}
+        arrays = {name: np.asarray(getattr(self, name), str if kind == "U" else None) for name, kind in _ARRAYS.items()}
         with atomic_write(place) as part, open(part, "wb") as file:
             np.savez(file, generator=_digest(path), **arrays)
         return place

@@ -63,6 +63,13 @@ def test_edits_lie_beside_their_generator_and_know_it(tmp_path, shipped):
     assert shipped.save(path) == edits_path(path) == tmp_path / "g.edits.npz"
     again = Edits.load(path)
     assert again.names == shipped.names and np.array_equal(again.bends, shipped.bends)
+    nothing = np.empty((0, 128), np.float32)
+    Edits([], nothing, nothing, np.empty(0), np.empty(0)).save(path)
+    assert Edits.load(path).names == []
+    Edits(["eye-size"], nothing + np.nan, np.full((1, 128), np.nan), np.ones(1), np.ones(1)).save(path)
+    with pytest.raises(InputError, match="damaged"):
+        Edits.load(path)
+    shipped.save(path)
     content = edits_path(path).read_bytes()
     for damaged in (b"", content[:-100], content[:50] + b"\0" * 200 + content[250:]):
         edits_path(path).write_bytes(damaged)
