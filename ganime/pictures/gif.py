@@ -14,7 +14,7 @@ from PIL import GifImagePlugin, Image
 
 KEEP = 255  # the index of what stays as it is
 BLOCK = 25  # frames that share their colors
-LOOKED_AT = 16_000  # of their pixels, to choose the colors
+LOOKED_AT = 8_000  # of their pixels, to choose the colors
 TOLERANCE = 6.0  # how much further from the truth what stays may be than the best color, in levels of 255 (Euclidean, RGB)
 
 
