@@ -49,32 +49,41 @@ def find_edits(
     Raises:
         InputError: If the images are not square.
     """
-    done, total = 0, 3 + len(STEPS) + 1
-
-    def advance():
-        nonlocal done
-        done += 1
-        report(done, total)
-
     faces = Faces(generator)
-    draw = _drawer(faces.latent_size)
-    gradient, deviations = regress(faces, draw(SAMPLES))
-    advance()
-    jacobians = faces.gradients(draw(GRADIENTS)) / deviations[:, None]
-    advance()
-    ends = _choose_ends(faces, gradient, jacobians, draw(TRIALS))
-    advance()
-    dual = _steady(gradient, jacobians, RIDGES[1])
-    for step in STEPS:
-        ends = _take_away(faces, ends, draw(ROUND), deviations, dual, step)
-        advance()
+    draw = drawer(faces.latent_size)
+    total = 3 + len(STEPS) + 1
+    ends, deviations = search(faces, draw, lambda done: report(done, total))
     right, spill = judge(faces, ends, draw(CHECKED), deviations)
-    advance()
+    report(total, total)
     good = (right >= LEAST_RIGHT) & (spill <= MOST_SPILL) & ~np.isin([*ATTRIBUTES], KEPT)
     upper, lower = (ends[sign][good].astype(np.float32) for sign in (1, -1))
     names = [name for name, offered in zip(ATTRIBUTES, good, strict=True) if offered]
     directions, bends = (upper - lower) / (2 * STRENGTH), (upper + lower) / (2 * STRENGTH**2)
     return names, directions, bends, right[good].astype(np.float32), spill[good].astype(np.float32)
+
+
+def search(faces: "Faces", draw: Callable[[int], np.ndarray], report: Callable[[int], None]):
+    """The edits of all attributes, whether or not they do what their names say.
+
+    Args:
+        faces: The generator.
+        draw: Draws that many new latents.
+        report: Called with the number of steps done, of 3 and as many as `STEPS`.
+
+    Returns:
+        For 1 and -1 the moves of two deviations, [attributes, latent_size], and the attributes' standard deviations.
+    """
+    gradient, deviations = regress(faces, draw(SAMPLES))
+    report(1)
+    jacobians = faces.gradients(draw(GRADIENTS)) / deviations[:, None]
+    report(2)
+    ends = _choose_ends(faces, gradient, jacobians, draw(TRIALS))
+    report(3)
+    basis = _steady(gradient, jacobians, RIDGES[1])
+    for i, step in enumerate(STEPS, 4):
+        ends = _take_away(faces, ends, draw(ROUND), deviations, basis, step)
+        report(i)
+    return ends, deviations
 
 
 def judge(faces: "Faces", ends: dict[int, np.ndarray], latents: np.ndarray, deviations: np.ndarray):
@@ -139,7 +148,7 @@ class Faces:
         return np.concatenate([self._gradients(latents[i : i + BATCH]) for i in range(0, len(latents), BATCH)])
 
 
-def _drawer(latent_size):
+def drawer(latent_size):
     """A function that draws that many latents, new ones at each call and always the same."""
     seed = 2**31  # far from those that people look at
 
@@ -189,7 +198,7 @@ def _steady(gradient, jacobians, ridge):
     return np.stack(directions)
 
 
-def _take_away(faces, ends, latents, deviations, dual, step):
+def _take_away(faces, ends, latents, deviations, basis, step):
     """Both ends, with the mean changes of other attributes subtracted, and of their own where it is too large."""
     before, own = faces.attributes(latents), np.arange(len(deviations))
     better = {}
@@ -197,5 +206,5 @@ def _take_away(faces, ends, latents, deviations, dual, step):
         changes = np.stack([((faces.attributes(shift(latents, move)) - before) / deviations).mean(0) for move in moves])
         wanted = -changes
         wanted[own, own] = sign * np.minimum(FARTHEST - sign * changes[own, own], 0)
-        better[sign] = moves + step * np.clip(wanted, -1, 1) @ dual
+        better[sign] = moves + step * np.clip(wanted, -1, 1) @ basis
     return better
