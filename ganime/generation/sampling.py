@@ -80,7 +80,7 @@ def sample(generator: "keras.Model", seeds: Sequence[int], truncation: float = 1
     Args:
         generator: Model from latents to images in [-1, 1].
         seeds: Integers from 0 to 2**32 - 1; a seed's face depends on nothing else.
-        truncation: 0 to 1; less gives more typical faces (see `ganime.generation.latents.from_seeds`).
+        truncation: 0 to 1; less gives more typical faces (see `ganime.from_seeds`).
         batch_size: How many are made at a time.
 
     Returns:

@@ -24,7 +24,7 @@ class GeneratedPictures:
         generator: Model from latents to square images in [-1, 1].
         count: Number of pictures.
         seed: The faces are those of the seeds `seed` to `seed + count - 1`.
-        truncation: 0 to 1 (see `ganime.generation.latents.from_seeds`).
+        truncation: 0 to 1 (see `ganime.from_seeds`).
 
     Raises:
         InputError: If the generator's images are not square, or a seed would be 2**32 or more.
