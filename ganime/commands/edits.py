@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from ganime.commands.tools import check_suffix, faces_options, find_model, open_faces, progress_bar, quiet_start
-from ganime.errors import InputError
+from ganime.errors import GanimeError, InputError
 
 SEEDS = "0,1,2"
 STRENGTHS = (-3, -2, -1, 0, 1, 2, 3)
@@ -34,12 +34,14 @@ def edits(generator, sheet, again, **chosen):
     from ganime.generation.edits import Edits, edits_path
     from ganime.generation.sampling import find_generator
 
-    if generator and (chosen["run_name"] or chosen["model"]):
+    if generator is not None and (chosen["run_name"] is not None or chosen["model"] is not None):
         raise InputError(f"{generator} and --run or --model exclude each other")
-    if generator:
+    if generator is not None:
         chosen["model" if generator.endswith(".keras") else "run_name"] = generator
     if sheet:
         check_suffix("--sheet", sheet)
+    elif chosen["seeds"] or chosen["latents"] or chosen["strengths"] or chosen["truncation"] != 1:
+        raise InputError("--seeds, --latents, --truncation and --edit are for --sheet")
     path = find_generator(find_model(chosen["run_name"], chosen["model"]))
     faces = open_faces(default_seeds=SEEDS, **chosen) if sheet else None  # fails before the long part
     place = edits_path(path)
@@ -55,6 +57,8 @@ def edits(generator, sheet, again, **chosen):
     click.echo(f"{place}: {len(found.names)} edits")
     for name, right, spill in sorted(zip(found.names, found.right, found.spill, strict=True)):
         click.echo(f"{name:>24}  the right way for {right:.1%} of faces, with up to {spill:.2f} of another change")
+    if sheet and not found.names:
+        raise GanimeError(f"{sheet} is not written: there is no edit to show")
     if sheet:
         _save_sheet(sheet, found, *faces[:2])
         click.echo(f"{sheet}: each from {STRENGTHS[0]} to {STRENGTHS[-1]} deviations")

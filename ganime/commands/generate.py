@@ -1,10 +1,11 @@
 """The command that makes faces."""
 
+import math
 from pathlib import Path
 
 import click
 
-from ganime.commands.tools import faces_options, open_faces
+from ganime.commands.tools import check_latents_name, check_pixels, check_place, faces_options, open_faces
 from ganime.errors import InputError
 
 SEEDS = "0-63"
@@ -40,10 +41,16 @@ def generate(output, latents_path, **chosen):
     from ganime.generation.sampling import paint
     from ganime.pictures import grids
 
-    if latents_path and latents_path.suffix.lower() != ".npy":
-        raise InputError(f"--save-latents {latents_path}: the name must end in .npy")
+    grid = output.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp")
+    check_place("--output", output, folder=not grid)
+    if latents_path is not None:
+        check_latents_name("--save-latents", latents_path)
+        if latents_path.resolve() == output.resolve():
+            raise InputError("--save-latents and --output are the same")
     generator, points, source = open_faces(default_seeds=SEEDS, **chosen)
-    if output.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp"):
+    if grid:
+        side = math.ceil(len(points) ** 0.5)
+        check_pixels("--output", output, *(side * length for length in generator.output_shape[2:0:-1]))
         grids.save_picture(output, grids.make_grid(paint(generator, points)))
     else:
         numbers = range(len(points)) if chosen["latents"] else parse_seeds(chosen["seeds"] or SEEDS)

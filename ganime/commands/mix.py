@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ganime.commands.tools import check_suffix, faces_options, open_faces, scale_options
+from ganime.commands.tools import check_pixels, check_suffix, faces_options, open_faces, scale_options
 
 SEEDS = "0,1,2,3"
 
@@ -30,6 +30,8 @@ def mix(steps, scale, sharp, output, **chosen):
 
     check_suffix("--output", output)
     generator, points, source = open_faces(default_seeds=SEEDS, also=steps * steps, **chosen)
+    height, width = (scale * side * steps for side in generator.output_shape[1:3])
+    check_pixels("--output", output, width, height if len(points) == 4 else height // steps)
     faces = make_mix(generator, points, steps)
     save_picture(output, make_grid(enlarge(faces, scale, sharp), steps, gap=0))
     click.echo(f"{output}: {len(faces):,} faces between {len(points)} of {source}")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ganime.commands.tools import check_suffix, find_model, generator_options, progress_bar, quiet_start
+from ganime.commands.tools import check_latents_name, check_suffix, find_model, generator_options, progress_bar, quiet_start
 from ganime.errors import InputError
 
 
@@ -38,12 +38,13 @@ def project(pictures, run_name, model, no_detect, cascade, output, sheet):
     from ganime.generation.latents import save_latents
     from ganime.pictures.grids import add_caption, enlarge, make_grid, save_picture
 
-    if output.suffix.lower() != ".npy":
-        raise InputError(f"--output {output}: the name must end in .npy")
+    check_latents_name("--output", output)
     if no_detect and cascade:
         raise InputError("--cascade is for finding faces, which --no-detect leaves out")
     sheet = sheet or output.with_suffix(".png")
     check_suffix("--sheet", sheet)
+    if sheet.resolve() in [picture.resolve() for picture in pictures]:
+        raise InputError(f"the sheet {_show(sheet)} is one of the pictures; give another name with --sheet")
     path = find_model(run_name, model)
     decoded = [_decode(picture) for picture in pictures]
     with quiet_start():

@@ -13,6 +13,8 @@ import click
 
 from ganime.errors import GanimeError, InputError
 
+MOST_PIXELS, MOST_SIDE = 2**27, 2**16 - 1  # of a picture; it is in memory as a whole
+
 
 class Number(click.FloatRange):
     """A number within bounds that is one: click lets `nan` through."""
@@ -30,9 +32,9 @@ class Edit(click.ParamType):
     name = "NAME=STRENGTH"
 
     def convert(self, value, param, context):
-        name, equal, strength = value.partition("=")
+        name, _, strength = value.partition("=")
         try:
-            return name, float(strength) if equal else float("nan")
+            return name, float(strength)
         except ValueError:
             self.fail(f"{value!r} is not of the form hair-brightness=+1.5.", param, context)
 
@@ -98,10 +100,10 @@ def open_faces(run_name, model, seeds, latents, truncation, strengths, default_s
     from ganime.generation.edits import Edits
     from ganime.generation.sampling import load_for
 
-    if seeds and latents:
+    if seeds is not None and latents is not None:
         raise InputError("--seeds and --latents exclude each other")
     path = find_model(run_name, model)
-    chosen = points.read_latents(latents) if latents else points.parse_seeds(seeds or default_seeds)
+    chosen = points.read_latents(latents) if latents else points.parse_seeds(default_seeds if seeds is None else seeds)
     with quiet_start():
         generator = load_for(len(chosen) + also, path)
     size = generator.input_shape[-1]
@@ -122,9 +124,9 @@ def find_model(run_name, model):
     """The file of the generator that `--run` or `--model` names; None if it is the one that ships."""
     from ganime.runs import Run
 
-    if run_name and model:
+    if run_name is not None and model is not None:
         raise InputError("--run and --model exclude each other")
-    if not run_name:
+    if run_name is None:
         return model
     run = Run(run_name)
     run.read_config()
@@ -145,7 +147,7 @@ def quiet_start():
             yield
             if tensorflow := sys.modules.get("tensorflow"):
                 tensorflow.config.list_physical_devices()
-        except GanimeError:  # says all in its one line
+        except (GanimeError, KeyboardInterrupt):  # say all in their one line
             raise
         except BaseException:
             notes.seek(0)
@@ -199,10 +201,37 @@ def check_outside(path, folder):
 
 
 def check_suffix(option, path):
-    """Refuse a name that does not say in what format a picture is to be written."""
-    from PIL import Image
-
+    """Refuse a name that does not say in what format a picture is to be written, or a place where none can be."""
+    from ganime.data.decode import SUFFIXES
     from ganime.data.folder import show
 
-    if path.suffix.lower() not in Image.registered_extensions():
+    if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"{option} {show(path)}: the name must end like a picture's, as in picture.png")
+    check_place(option, path)
+
+
+def check_latents_name(option, path):
+    """Refuse a name that is no file of latents', or a place where none can be."""
+    from ganime.data.folder import show
+
+    if path.suffix.lower() != ".npy":
+        raise InputError(f"{option} {show(path)}: the name must end in .npy")
+    check_place(option, path)
+
+
+def check_place(option, path, folder=False):
+    """Refuse a place where no file, or no folder, can be, before the work is done in vain."""
+    from ganime.data.folder import show
+
+    if path.exists() and path.is_dir() != folder:
+        raise InputError(f"{option} {show(path)} is a {'file' if folder else 'folder'}")
+    if above := next((parent for parent in path.parents if parent.exists() and not parent.is_dir()), None):
+        raise InputError(f"{option} {show(path)}: {show(above)} is a file, not a folder")
+
+
+def check_pixels(option, path, width, height):
+    """Refuse a picture that is too large to be made in memory, or to be looked at."""
+    if width * height > MOST_PIXELS or max(width, height) > MOST_SIDE:
+        raise InputError(
+            f"{option} {path}: {width:,}x{height:,} pixels are too many for a picture; take fewer or smaller faces"
+        )

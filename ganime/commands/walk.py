@@ -5,11 +5,10 @@ from pathlib import Path
 
 import click
 
-from ganime.commands.tools import Number, faces_options, open_faces, progress_bar, scale_options
+from ganime.commands.tools import Number, check_pixels, check_place, faces_options, open_faces, progress_bar, scale_options
 from ganime.errors import InputError
 
 FACES = 8  # of a walk, where none are named
-MOST_PIXELS = 2**27  # of a film strip, which is in memory as a whole
 
 
 class Grid(click.ParamType):
@@ -57,14 +56,15 @@ def walk(seconds, fps, grid, scale, sharp, output, **chosen):
     strip = output.suffix.lower() == ".png"
     if not strip:
         check_animation(output)
+    check_place("--output", output)
     walks, each = grid[0] * grid[1], max(1, round(seconds * fps))
     generator, points, source = open_faces(default_seeds=f"0-{FACES * walks - 1}", also=FACES * walks * each, **chosen)
     if len(points) % walks:
         raise InputError(f"{len(points)} faces cannot be dealt to {walks} walks equally")
     count = len(points) // walks * each
     height, width = (scale * side * cells for side, cells in zip(generator.output_shape[1:3], grid, strict=True))
-    if strip and count * height * width > MOST_PIXELS:
-        raise InputError(f"{output}: {count:,} frames of {width}x{height} are too many for a film strip; take a lower --fps")
+    if strip:
+        check_pixels("--output", output, each * width, count // each * height)
     loops = [through(generator, part, each) for part in points.reshape(walks, -1, points.shape[1])]
     with progress_bar("frames") as report:
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ganime.errors import InputError
 from ganime.files import atomic_write
-from ganime.generation.latents import shift
+from ganime.generation.latents import check_latents, shift
 from ganime.generation.sampling import find_generator
 
 if TYPE_CHECKING:
@@ -111,13 +111,11 @@ class Edits:
         Raises:
             InputError: If there is no edit of a name, a strength is none, or the latents are another generator's.
         """
-        latents = np.asarray(latents, np.float32)
-        if latents.ndim != 2 or latents.shape[1] != self.directions.shape[1]:
-            raise InputError(f"latents are {[*latents.shape]}; those of these edits are [count, {self.directions.shape[1]}]")
+        latents = check_latents(latents, self.directions.shape[1])
         move = np.zeros(latents.shape[1], np.float32)
         for name, strength in strengths.items():
             if name not in self.names:
-                raise InputError(f"there is no edit {name!r}; there are {', '.join(self.names)}")
+                raise InputError(f"there is no edit {name!r}; there are: {', '.join(self.names) or 'none'}")
             if not abs(strength) <= STRONGEST:
                 raise InputError(f"edit {name}={strength:g}: the strength must be from -{STRONGEST:g} to {STRONGEST:g}")
             index = self.names.index(name)

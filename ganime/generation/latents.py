@@ -52,9 +52,9 @@ def parse_seeds(text: str) -> list[int]:
         first, dash, last = part.strip().partition("-")
         if not first.isdecimal() or (dash and not last.isdecimal()):
             raise InputError(f"seeds {text!r} are not of the form 0,1,4-6")
-        bounds = int(first), int(last or first)
+        bounds = tuple(int(number) if len(number) < 20 else 2**32 for number in (first, last or first))
         if not bounds[0] <= bounds[1] < 2**32:
-            raise InputError(f"seeds {part.strip()!r}: the last may not be below the first, nor 2**32 or more")
+            raise InputError(f"seeds {part.strip()[:50]!r}: the last may not be below the first, nor 2**32 or more")
         if bounds[1] - bounds[0] + len(seeds) >= MOST:
             raise InputError(f"seeds {text!r} are more than a million")
         seeds.extend(range(bounds[0], bounds[1] + 1))
@@ -76,11 +76,11 @@ def read_latents(path: str | os.PathLike) -> np.ndarray:
         latents = np.load(path, mmap_mode="r", allow_pickle=False)  # only the header yet
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
-    except (ValueError, EOFError):
+    except (ValueError, EOFError, OverflowError):
         raise InputError(f"{path} is no .npy file of numbers; latents are {wanted}") from None
     if not isinstance(latents, np.ndarray):
         raise InputError(f"{path} holds several arrays; latents are one, {wanted}")
-    if latents.dtype not in (np.float32, np.float64) or latents.ndim != 2:
+    if latents.dtype.kind != "f" or latents.dtype.itemsize not in (4, 8) or latents.ndim != 2:
         raise InputError(f"{path} is {latents.dtype} {[*latents.shape]}; latents are {wanted}")
     if not 1 <= len(latents) <= MOST:
         raise InputError(f"{path} holds {len(latents):,} latents; it must be from one to a million")
@@ -101,8 +101,22 @@ def save_latents(path: str | os.PathLike, latents: np.ndarray) -> None:
     path = Path(path)
     if path.suffix.lower() != ".npy":
         raise InputError(f"{path}: the name of a file of latents must end in .npy")
-    with atomic_write(path) as part:
-        np.save(part, np.asarray(latents, np.float32))
+    with atomic_write(path) as part, open(part, "wb") as file:  # NumPy appends .npy to a name that ends in .NPY
+        np.save(file, np.asarray(latents, np.float32))
+
+
+def check_latents(latents: np.ndarray, latent_size: int) -> np.ndarray:
+    """Latents as float32 [count, latent_size].
+
+    Raises:
+        InputError: If they are of another shape, or a number is not finite.
+    """
+    latents = np.asarray(latents, np.float32)
+    if latents.ndim != 2 or latents.shape[1] != latent_size:
+        raise InputError(f"latents are [count, {latent_size}] for this generator, not {[*latents.shape]}")
+    if not np.isfinite(latents).all():
+        raise InputError("a latent has a number that is not finite")
+    return latents
 
 
 def slerp(first: np.ndarray, last: np.ndarray, shares: np.ndarray) -> np.ndarray:

@@ -69,6 +69,8 @@ def _read_chain(layers, weights):
                 number = counts[kind] = counts.get(kind, -1) + 1
                 stored = weights[f"layers/{name}_{number}/vars" if number else f"layers/{name}/vars"]
                 variables = [stored[str(i)][()] for i in range(len(stored))]
+                if not all(np.isfinite(variable).all() for variable in variables):
+                    raise Unsupported
             steps.append(_READERS[kind](config, *variables))
         previous = config["name"]
     return steps

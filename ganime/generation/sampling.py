@@ -27,7 +27,7 @@ def load_generator(path: str | os.PathLike | None = None) -> "keras.Model":
 
     Raises:
         InputError: If there is no such file, or it is not a Keras model from latents [batch, size] to images [batch, height,
-            width, 3].
+            width, 3], or a weight is not finite.
 
     Example:
         >>> sample(load_generator(), seeds=[7]).shape
@@ -43,6 +43,8 @@ def load_generator(path: str | os.PathLike | None = None) -> "keras.Model":
     shapes = (getattr(generator, "input_shape", None), getattr(generator, "output_shape", None))
     if not all(isinstance(shape, tuple) for shape in shapes) or len(shapes[0]) != 2 or shapes[1][3:] != (3,):
         raise InputError(f"{path} is not a generator: it maps {shapes[0]} to {shapes[1]}")
+    if not all(np.isfinite(np.asarray(weights, np.float32)).all() for weights in generator.get_weights()):
+        raise InputError(f"{path} makes no faces: some of its weights are not finite")
     return generator
 
 
@@ -99,7 +101,13 @@ def paint(generator: "keras.Model | NumpyGenerator", points: np.ndarray, batch_s
 
     Returns:
         uint8 [count, height, width, 3], RGB.
+
+    Raises:
+        InputError: If the latents are of another shape, or a number is not finite.
     """
+    points = latents.check_latents(points, generator.input_shape[-1])
+    if not len(points):
+        return np.empty((0, *generator.output_shape[1:]), np.uint8)
     if isinstance(generator, NumpyGenerator):
         return to_uint8(generator(points))
     draw = _painters.get(generator) or _painters.setdefault(generator, _trace(generator))

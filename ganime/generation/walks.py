@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ganime.errors import InputError
-from ganime.generation.latents import slerp
+from ganime.generation.latents import check_latents, slerp
 from ganime.generation.sampling import paint
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def walk(generator: "keras.Model", latents: np.ndarray, frames: int = 25) -> Ite
         `frames` times `count` faces, uint8 [height, width, 3], RGB, made as they are needed. The first follows the last.
 
     Raises:
-        InputError: If there are fewer than two latents, or no frames.
+        InputError: If there are fewer than two latents, or no frames, or the latents are not this generator's.
 
     Example:
         >>> import ganime
@@ -46,11 +46,12 @@ def walk(generator: "keras.Model", latents: np.ndarray, frames: int = 25) -> Ite
         >>> len([*loop])
         12
     """
+    latents = check_latents(latents, generator.input_shape[-1])
     if len(latents) < 2:
         raise InputError(f"a walk leads through two faces or more, not {len(latents)}")
     if frames < 1:
         raise InputError(f"a walk needs a frame or more from face to face, not {frames}")
-    return _walk(generator, np.asarray(latents, np.float32), frames)
+    return _walk(generator, latents, frames)
 
 
 def mix(generator: "keras.Model", latents: np.ndarray, steps: int = 8) -> np.ndarray:
@@ -65,13 +66,16 @@ def mix(generator: "keras.Model", latents: np.ndarray, steps: int = 8) -> np.nda
         uint8 [steps or steps * steps, height, width, 3], row by row.
 
     Raises:
-        InputError: If there are not two or four latents.
+        InputError: If there are not two or four latents of this generator, or fewer than two steps.
 
     Example:
         >>> import ganime
         >>> mix(ganime.load_generator(), ganime.from_seeds([0, 1, 2, 3], 128), steps=3).shape
         (9, 64, 64, 3)
     """
+    latents = check_latents(latents, generator.input_shape[-1])
+    if steps < 2:
+        raise InputError(f"a mix has two steps or more, not {steps}")
     if len(latents) not in (2, 4):
         raise InputError(f"a mix is between two or four faces, not {len(latents)}")
     shares = np.linspace(0, 1, steps)

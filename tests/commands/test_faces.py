@@ -15,10 +15,13 @@ from tests.generation.test_sampling import trained
 
 @pytest.fixture
 def call(tmp_path, monkeypatch):
-    """Calls a command in an empty folder that holds two files of latents; returns the exit code and what was printed."""
+    """Calls a command in a folder with some files, and folders of odd names; returns the exit code and what was printed."""
     monkeypatch.chdir(tmp_path)
     np.save("two.npy", latents.from_seeds([7, 11], 128))
     np.save("short.npy", np.zeros((2, 100), np.float32))
+    for suffix in ("png", "gif"):
+        (tmp_path / f"folder.{suffix}").mkdir()
+    Image.new("RGB", (32, 32)).save("face.png")
 
     def call(*arguments):
         before = {*tmp_path.iterdir()}
@@ -29,6 +32,29 @@ def call(tmp_path, monkeypatch):
         return result.exit_code, result.output
 
     return call
+
+
+def test_a_name_in_capitals_is_a_name(call):
+    assert call("generate", "--seeds", "7", "--output", "A.PNG", "--save-latents", "A.NPY")[0] == 0
+    assert np.array_equal(np.load("A.NPY"), latents.from_seeds([7], 128)) and picture("A.PNG").shape == (68, 68, 3)
+
+
+@pytest.mark.parametrize("count", [1, 200])
+def test_a_generator_that_is_not_finite_is_refused(call, count):
+    generator = build_generator(32, 8, (8, 8, 8))
+    generator.layers[2].kernel.assign(generator.layers[2].kernel * np.nan)
+    generator.save("nan.keras")
+    assert_one_line(call("generate", "--model", "nan.keras", "--seeds", f"0-{count}"), "some of its weights are not finite")
+
+
+def test_where_there_is_no_edit_there_is_no_sheet(call):
+    build_generator(32, 8, (8, 8, 8)).save("g.keras")
+    nothing = np.empty((0, 8), np.float32)
+    Edits([], nothing, nothing, np.empty(0), np.empty(0)).save("g.keras")
+    assert call("edits", "g.keras") == (0, "g.edits.npz: 0 edits\n")
+    code, output = call("edits", "g.keras", "--sheet", "s.png")
+    assert code == 1 and "s.png is not written: there is no edit to show" in output
+    assert_one_line(call("generate", "--model", "g.keras", "--edit", "fringe=1"), "there is no edit 'fringe'; there are: none")
 
 
 def picture(path):
@@ -151,7 +177,7 @@ SILLY = [
     (["--model", "two.npy"], "two.npy cannot be loaded as a Keras model"),
     (["--truncation", "nan"], "'nan' is not a finite number"),
     (["--truncation", "1.1"], "--truncation"),
-    (["--edit", "eye-size"], "edit eye-size=nan: the strength must be from -4 to 4"),
+    (["--edit", "eye-size"], "'eye-size' is not of the form"),
     (["--edit", "eye-size=x"], "'eye-size=x' is not of the form"),
     (["--edit", "eye-size=99"], "from -4 to 4"),
     (["--edit", "beard=1"], "there is no edit 'beard'"),
@@ -181,10 +207,22 @@ def test_silly_faces_are_one_line(call, command, arguments, message):
         (["walk", "--scale", "0"], "--scale"),
         (["walk", "--output", "walk.avi"], "must end in .gif, .mp4 or .webp"),
         (["walk", "--output", "walk"], "must end in .gif, .mp4 or .webp"),
-        (["walk", "--seconds", "60", "--fps", "50", "--output", "strip.png"], "too many for a film strip"),
+        (["walk", "--seconds", "60", "--fps", "50", "--output", "strip.png"], "pixels are too many"),
         (["mix", "--seeds", "1"], "two or four faces, not 1"),
         (["mix", "--seeds", "0-4"], "two or four faces, not 5"),
         (["mix", "--steps", "1"], "--steps"),
+        (["mix", "--steps", "64", "--scale", "16"], "--output mix.png: 65,536x65,536 pixels are too many"),
+        (["mix", "--output", "mix.ico"], "the name must end like a picture's"),
+        (["generate", "--seeds", "0-999999"], "--output faces.png: 64,000x64,000 pixels are too many"),
+        (["generate", "--output", "two.npy"], "--output two.npy is a file"),
+        (["generate", "--output", "folder.png"], "--output folder.png is a folder"),
+        (["generate", "--output", "two.npy/a.png"], "--output two.npy/a.png: two.npy is a file, not a folder"),
+        (["generate", "--save-latents", "x.npy", "--output", "x.npy"], "--save-latents and --output are the same"),
+        (["generate", "--seeds", ""], "seeds '' are not of the form"),
+        (["generate", "--seeds", "1" * 5000], "2**32 or more"),
+        (["generate", "--run", ""], "there is no run"),
+        (["walk", "--output", "folder.gif"], "--output folder.gif is a folder"),
+        (["edits", "--seeds", "7"], "are for --sheet"),
         (["mix", "--output", "mix"], "the name must end like a picture's"),
         (["edits", "x", "--run", "y"], "x and --run or --model exclude each other"),
         (["edits", "none"], "there is no run none"),
@@ -196,6 +234,7 @@ def test_silly_faces_are_one_line(call, command, arguments, message):
         (["project", "."], "Is a directory"),
         (["project", "two.npy", "--output", "x.png"], "--output x.png: the name must end in .npy"),
         (["project", "two.npy", "--sheet", "x.npy"], "the name must end like a picture's"),
+        (["project", "face.png", "--output", "face.npy"], "the sheet face.png is one of the pictures"),
         (["project", "two.npy", "--no-detect", "--cascade", "x"], "--no-detect leaves out"),
     ],
     ids=" ".join,

@@ -42,14 +42,14 @@ def test_an_edit_keeps_the_length_of_a_latent(shipped):
 def test_silly_edits_are_refused(shipped):
     points = latents.from_seeds([1], 128)
     for strengths, message in (
-        ({"beard": 1}, "no edit 'beard'; there are hair-brightness"),
+        ({"beard": 1}, "no edit 'beard'; there are: hair-brightness"),
         ({"eye-size": 4.1}, "eye-size=4.1: the strength must be from -4 to 4"),
         ({"eye-size": float("nan")}, "must be from"),
         ({"eye-size": float("inf")}, "must be from"),
     ):
         with pytest.raises(InputError, match=message):
             shipped.apply(points, strengths)
-    with pytest.raises(InputError, match=r"those of these edits are \[count, 128\]"):
+    with pytest.raises(InputError, match=r"latents are \[count, 128\] for this generator"):
         shipped.apply(points[:, :100], {"eye-size": 1})
 
 

@@ -24,7 +24,7 @@ def test_what_was_saved_is_read(tmp_path):
     points = latents.from_seeds(range(5), 7)
     latents.save_latents(tmp_path / "some.npy", points)
     assert np.array_equal(latents.read_latents(tmp_path / "some.npy"), points)
-    np.save(tmp_path / "double.npy", points.astype(np.float64))
+    np.save(tmp_path / "double.npy", np.asfortranarray(points.astype(">f8")))
     assert np.array_equal(latents.read_latents(tmp_path / "double.npy"), points)
     with pytest.raises(InputError, match=r"must end in \.npy"):
         latents.save_latents(tmp_path / "some.npz", points)

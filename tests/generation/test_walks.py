@@ -56,6 +56,14 @@ def test_a_walk_through_one_face_twice_stands_still(generator):
     assert len(frames) == 12 and np.ptp(np.stack(frames), axis=0).max() == 0
 
 
+def test_latents_of_others_are_refused(generator):
+    for points in (np.zeros((2, 100)), np.zeros(128), np.full((2, 128), np.nan)):
+        for use in (walks.walk, walks.mix, sampling.paint):
+            with pytest.raises(InputError, match="latent"):
+                use(generator, points)
+    assert sampling.paint(generator, np.zeros((0, 128))).shape == (0, 64, 64, 3)
+
+
 def test_too_few_faces_or_frames_are_refused(generator):
     for count, frames in ((1, 5), (0, 5), (2, 0)):
         with pytest.raises(InputError):
@@ -74,3 +82,5 @@ def test_the_corners_of_a_mix_are_the_faces_themselves(generator):
     for count in (0, 1, 3, 5):
         with pytest.raises(InputError, match="two or four"):
             walks.mix(generator, points[:1].repeat(count, axis=0))
+    with pytest.raises(InputError, match="two steps"):
+        walks.mix(generator, points, 1)
