@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ganime.commands.tools import check_suffix, faces_options, find_model, open_faces, progress_bar, quiet_start
+from ganime.commands.tools import check_pixels, check_suffix, faces_options, find_model, open_faces, progress_bar, quiet_start
 from ganime.errors import GanimeError, InputError
 
 SEEDS = "0,1,2"
@@ -83,9 +83,13 @@ def _save_sheet(path, edits, generator, points):
     from ganime.generation.sampling import paint
     from ganime.pictures.grids import add_caption, make_grid, save_picture
 
+    columns = max(1, round(len(edits.names) ** 0.5 / 2))
+    height, width = generator.output_shape[1:3]
+    rows = -(-len(edits.names) // columns) * len(points)
+    check_pixels("--sheet", path, columns * len(STRENGTHS) * width, rows * height)
     strips = []
     for name in edits.names:
         moved = np.stack([edits.apply(points, {name: strength}) for strength in STRENGTHS], axis=1)
         faces = paint(generator, moved.reshape(-1, points.shape[1]))
         strips.append(add_caption(make_grid(faces, len(STRENGTHS), gap=0), name))
-    save_picture(path, make_grid(strips, columns=max(1, round(len(strips) ** 0.5 / 2)), gap=4))
+    save_picture(path, make_grid(strips, columns, gap=4))
