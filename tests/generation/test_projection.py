@@ -15,10 +15,10 @@ def generator(monkeypatch):
 
 
 def test_a_face_of_the_generators_own_is_found_again(generator):
-    faces = sampling.sample(generator, [5, 6, 7])
+    faces = sampling.sample(generator, [5, 6])
     found = []
     latents = project(generator, faces, lambda done, total: found.append((done, total)))
-    assert found == [(1, 3), (2, 3), (3, 3)]
+    assert found == [(1, 2), (2, 2)]
     assert (peak_signal_to_noise(faces, sampling.paint(generator, latents)) > 38).all()
     assert np.array_equal(project(generator, faces[1:2]), latents[1:2])  # alone as among others
 
