@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ganime.commands.tools import Number
+from ganime.commands.tools import Number, check_place
 
 
 @click.command()
@@ -29,6 +29,8 @@ def gif(run_name, output, fps, max_size, hold):
     from ganime.pictures.animation import save_animation
     from ganime.runs import Run, latest_run
 
+    if output is not None:
+        check_place("--output", output)
     run = Run(run_name) if run_name else latest_run()
     run.read_config()
     output = output or run.gif_path

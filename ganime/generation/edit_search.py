@@ -20,7 +20,7 @@ import tensorflow as tf
 from ganime.errors import InputError
 from ganime.generation.attributes import ATTRIBUTES, KEPT, measure
 from ganime.generation.latents import from_seeds, shift
-from ganime.networks.transposed import quick_form
+from ganime.networks.transposed import quick_network
 
 STRENGTH = 2.0  # deviations, at which all is tried
 SAMPLES = 6000  # faces of the regression
@@ -118,9 +118,7 @@ class Faces:
         if height != width:
             raise InputError(f"the generator's images are {width}x{height}; edits are of square ones")
         self.latent_size = generator.input_shape[-1]
-        network = generator
-        if isinstance(generator, keras.Function | keras.Sequential):
-            network = keras.models.clone_model(generator, clone_function=quick_form)
+        network = quick_network(generator)
         signature = [tf.TensorSpec([None, self.latent_size])]
 
         def make(latents):

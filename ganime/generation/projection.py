@@ -13,7 +13,7 @@ import tensorflow as tf
 from ganime.errors import InputError
 from ganime.generation.latents import from_seeds
 from ganime.metrics.features import FeatureExtractor
-from ganime.networks.transposed import quick_form
+from ganime.networks.transposed import quick_network
 
 BANK = 2000  # faces that the linear guess is fitted to
 RIDGE = 0.1  # of that fit, in parts of the mean variance
@@ -87,9 +87,7 @@ class _Space:
     def __init__(self, generator):
         self.latent_size = generator.input_shape[-1]
         self._extract, self._side = _feature_network(), min(SIDE, generator.output_shape[1])
-        network = generator
-        if isinstance(generator, keras.Function | keras.Sequential):
-            network = keras.models.clone_model(generator, clone_function=quick_form)
+        network = quick_network(generator)
         signature = [tf.TensorSpec([None, self.latent_size])]
         make = tf.function(lambda latents: tf.cast(network(latents, training=False), tf.float32), input_signature=signature)
 

@@ -116,14 +116,13 @@ def paint(generator: "keras.Model | NumpyGenerator", points: np.ndarray, batch_s
 
 def _trace(generator):
     """A graph from latents to uint8 images, for any number of them. It does not keep its generator alive."""
-    import keras
     import tensorflow as tf
 
-    from ganime.networks.transposed import quick_form
+    from ganime.networks.transposed import quick_network
 
-    network = weakref.proxy(generator)
-    if isinstance(generator, keras.Function | keras.Sequential):
-        network = keras.models.clone_model(generator, clone_function=quick_form)
+    network = quick_network(generator)
+    if network is generator:
+        network = weakref.proxy(generator)
 
     @tf.function(input_signature=[tf.TensorSpec([None, generator.input_shape[-1]])])
     def draw(points):

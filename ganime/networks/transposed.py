@@ -65,6 +65,14 @@ def quick_form(layer: keras.layers.Layer, training: bool = False) -> keras.layer
     return kind(layer)
 
 
+def quick_network(network: keras.Model) -> keras.Model:
+    """The network with its layers in their quicker forms, to sample with; itself if it is not built of layers in Keras'
+    functional way."""
+    if isinstance(network, keras.Function | keras.Sequential):
+        return keras.models.clone_model(network, clone_function=quick_form)
+    return network
+
+
 @tf.custom_gradient
 def double(images: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     """The transposed convolution of 4x4 kernels and stride 2 that doubles the side ("same"); differentiable once.

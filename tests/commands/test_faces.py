@@ -224,6 +224,7 @@ def test_silly_faces_are_one_line(call, command, arguments, message):
         (["generate", "--seeds", "1" * 5000], "2**32 or more"),
         (["generate", "--run", ""], "there is no run"),
         (["walk", "--output", "folder.gif"], "--output folder.gif is a folder"),
+        (["gif", "--output", "folder.gif"], "--output folder.gif is a folder"),
         (["edits", "--seeds", "7"], "are for --sheet"),
         (["mix", "--output", "mix"], "the name must end like a picture's"),
         (["edits", "x", "--run", "y"], "x and --run or --model exclude each other"),
