@@ -10,7 +10,8 @@ import numpy as np
 
 from ganime.errors import InputError
 from ganime.generation import latents
-from ganime.generation.numpy_generator import NumpyGenerator, Unsupported
+from ganime.generation.chain import Unsupported
+from ganime.generation.numpy_generator import NumpyGenerator
 from ganime.pictures.grids import to_uint8
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ import pytest
 
 from ganime.errors import InputError
 from ganime.generation import latents, sampling
-from ganime.generation.numpy_generator import NumpyGenerator, Unsupported
+from ganime.generation.chain import Unsupported
+from ganime.generation.numpy_generator import NumpyGenerator
 from ganime.networks import build_generator
 from ganime.training.engine import dtype_policy
 from tests.generation.test_sampling import trained

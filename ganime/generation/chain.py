@@ -1,0 +1,153 @@
+"""A generator as a chain of transposed convolutions, read from its file by NumPy: what runs and exports it without Keras."""
+
+import io
+import itertools
+import json
+import os
+import zipfile
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A transposed convolution, with the batch normalization that followed it folded in, and its activation.
+
+    Attributes:
+        kernel: [height, width, outputs, inputs], as Keras has it; float32, or what `ganime.exporting` made of it.
+        bias: float32 [outputs].
+        stride: 1: one pixel becomes as large as the kernel ("valid"). 2: the kernel is 4x4 and the side doubles ("same").
+        slope: Of the (leaky) ReLU below zero, 0 to 1; None: tanh instead.
+    """
+
+    kernel: np.ndarray
+    bias: np.ndarray
+    stride: int
+    slope: float | None
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Transposed convolutions that make images [-1, 1] of latents, the first of stride 1 and all others of stride 2.
+
+    Attributes:
+        layers: From coarse to fine.
+        precise: Whether all computed in float32 where it comes from.
+    """
+
+    layers: tuple[Layer, ...]
+    precise: bool = True
+
+    @property
+    def latent_size(self) -> int:
+        """Length of the latents."""
+        return self.layers[0].kernel.shape[3]
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of the images."""
+        height, width = (side << len(self.layers) - 1 for side in self.layers[0].kernel.shape[:2])
+        return height, width, len(self.layers[-1].bias)
+
+
+class Unsupported(Exception):
+    """Not a generator that is such a chain."""
+
+
+def read_chain(path: str | os.PathLike) -> Chain:
+    """Read the chain of layers that `build_generator` makes from a `.keras` file, whatever precision they computed in.
+
+    Raises:
+        Unsupported: If the file is anything else; Keras says more about it.
+    """
+    import h5py
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            config = json.loads(archive.read("config.json"))["config"]
+            weights = h5py.File(io.BytesIO(archive.read("model.weights.h5")))
+        with weights:
+            return _read(config["layers"], weights)
+    except Exception as error:  # whatever a file can hold
+        raise Unsupported from error
+
+
+def _read(layers, weights):
+    parts = [_Part(layer, variables) for layer, variables in zip(layers, _variables(layers, weights), strict=True)]
+    for before, after in itertools.pairwise(layers):
+        (node,) = after["inbound_nodes"]
+        (source,) = node["args"]
+        _require(source["config"]["keras_history"][0] == before["config"]["name"])
+    start, reshape, *rest = parts
+    _require((start.kind, reshape.kind) == ("InputLayer", "Reshape"))
+    chain = []
+    while rest:
+        convolution, *rest = rest
+        kernel, bias, stride = _read_convolution(convolution)
+        if rest[0].kind == "BatchNormalization":
+            norm, *rest = rest
+            scale, offset = _read_norm(norm)
+            kernel, bias = kernel * scale[:, None], bias * scale + offset
+        activation, *rest = rest
+        chain.append(Layer(kernel.astype(np.float32), bias.astype(np.float32), stride, _read_activation(activation)))
+    latent_size = start.config["batch_shape"][1]
+    sizes = [latent_size, *(len(layer.bias) for layer in chain)]
+    _require(reshape.config["target_shape"] == [1, 1, latent_size] and start.config["batch_shape"] == [None, latent_size])
+    _require([layer.stride for layer in chain] == [1] + [2] * (len(chain) - 1))
+    _require([layer.kernel.shape[3] for layer in chain] == sizes[:-1] and sizes[-1] == 3)
+    _require(all(np.isfinite(array).all() for layer in chain for array in (layer.kernel, layer.bias)))
+    return Chain(tuple(chain), precise=all(part.config["dtype"]["config"]["name"] == "float32" for part in parts[1:]))
+
+
+class _Part:
+    """A layer of the file: its kind, its settings, its variables as float64."""
+
+    def __init__(self, layer, variables):
+        self.kind, self.config, self.variables = layer["class_name"], layer["config"], variables
+
+
+def _variables(layers, weights):
+    """Those of each layer; Keras numbers layers by their kind, whatever they are called."""
+    counts = {}
+    for layer in layers:
+        kind = layer["class_name"]
+        name = {"Conv2DTranspose": "conv2d_transpose", "BatchNormalization": "batch_normalization"}.get(kind)
+        if name is None:
+            yield []
+            continue
+        number = counts[kind] = counts.get(kind, -1) + 1
+        stored = weights[f"layers/{name}_{number}/vars" if number else f"layers/{name}/vars"]
+        yield [stored[str(i)][()].astype(np.float64) for i in range(len(stored))]
+
+
+def _require(condition):
+    if not condition:
+        raise Unsupported
+
+
+def _read_convolution(part):
+    config = part.config
+    usual = config["data_format"], config["dilation_rate"], config["activation"], config["output_padding"]
+    _require(part.kind == "Conv2DTranspose" and usual == ("channels_last", [1, 1], "linear", None))
+    geometry = config["strides"], config["padding"]
+    _require(geometry == ([1, 1], "valid") or (*geometry, config["kernel_size"]) == ([2, 2], "same", [4, 4]))
+    kernel, *bias = part.variables
+    return kernel, bias[0] if bias else np.zeros(kernel.shape[2]), config["strides"][0]
+
+
+def _read_norm(part):
+    config = part.config
+    _require(config["axis"] in (-1, 3) and config["scale"] and config["center"])
+    gamma, beta, mean, variance = part.variables
+    scale = gamma / np.sqrt(variance + config["epsilon"])
+    return scale, beta - mean * scale
+
+
+def _read_activation(part):
+    config = part.config
+    if part.kind == "Activation":
+        _require(config["activation"] == "tanh")
+        return None
+    _require(part.kind in ("ReLU", "LeakyReLU") and config.get("max_value") is None and not config.get("threshold"))
+    return float(config["negative_slope"])
