@@ -4,16 +4,29 @@ import keras
 import tensorflow as tf
 
 from ganime.errors import GanimeError, InputError
-from ganime.training import draws, losses, optimizer, replicas
+from ganime.training import draws, losses, replicas
+from ganime.training.adversarial_model import AdversarialModel
 from ganime.training.augment import POLICIES, augment
+from ganime.training.checks import (
+    batch_multiple,
+    check_keras_arguments,
+    check_networks,
+    check_optimizers,
+    check_twice_differentiable,
+)
 from ganime.training.forms import sampling_form, training_form
+from ganime.training.optimizer import make_optimizer
 
 if keras.backend.backend() != "tensorflow":
     raise GanimeError(f"ganime trains with TensorFlow: set KERAS_BACKEND=tensorflow, not {keras.backend.backend()}")
 
 
+EXECUTION = {"run_eagerly", "steps_per_execution", "auto_scale_loss"}  # Keras' arguments of `compile` that hold for a GAN too
+LOGS = ("d_loss", "d_accuracy", "real_loss", "fake_loss", "real_score", "fake_score", "g_loss")
+
+
 @keras.saving.register_keras_serializable(package="ganime")
-class GAN(keras.Model):
+class GAN(AdversarialModel):
     """A generative adversarial network that trains under plain Keras `fit`.
 
     Everything random in a step is drawn statelessly from `seed` and `step`, so a model whose weights, optimizers and step
@@ -40,6 +53,8 @@ class GAN(keras.Model):
 
     def __init__(self, generator, discriminator, ema_half_life=0, seed=0, sync_batch_norm=False, **kwargs):
         super().__init__(**kwargs)
+        check_networks(generator, discriminator)
+        self._group, self._differentiable = batch_multiple(discriminator), False
         self.generator = generator
         self.discriminator = discriminator
         # In functions, so that Keras does not find, and save, the same layers twice.
@@ -47,6 +62,7 @@ class GAN(keras.Model):
         self._training_generator = lambda latents: g_form(latents, training=True)
         self._training_discriminator = lambda images: d_form(images, training=True)
         self.averaged_generator = sampling_form(generator)
+        self.averaged_generator.name = "averaged_generator"
         self.latent_size = generator.input_shape[-1]
         self.ema_half_life = ema_half_life
         self.seed = seed
@@ -62,6 +78,8 @@ class GAN(keras.Model):
         g_optimizer="default",
         d_optimizer="default",
         *,
+        optimizer=None,
+        metrics=(),
         relativistic=False,
         label_noise=0.2,
         label_smoothing=0.0,
@@ -82,7 +100,10 @@ class GAN(keras.Model):
         """Set how to train.
 
         Args:
-            g_optimizer, d_optimizer: Keras optimizers; by default Adam, 2e-4, beta_1 0.5, as the DCGAN paper has it.
+            g_optimizer, d_optimizer: Keras optimizers; by default Adam, 2e-4, beta_1 0.5, as the DCGAN paper has it. Where a
+                network computes in float16, its optimizer's loss is scaled.
+            optimizer: Name or configuration of both, in place of the two above.
+            metrics: Keras metrics of real and generated images, such as `ganime.KernelDistance()`, for evaluations.
             relativistic: Whether the logits of a real and a generated picture are compared (see `losses.compare`). Those of the
                 generator's update meet what the real ones had before the discriminator's, which saves a pass.
             label_noise: Width a of the label noise: real 1 - U(0, a), generated U(0, a); the generator trains against noisy
@@ -105,7 +126,8 @@ class GAN(keras.Model):
             jit_compile, **kwargs: As in `keras.Model.compile`.
 
         Raises:
-            InputError: If an augmentation is unknown, an interval is below 1, real labels could fall below 0, or pairs parted.
+            InputError: If an augmentation is unknown, an interval is below 1, real labels could fall below 0, or pairs parted;
+                or for what Keras' `compile` takes and a GAN cannot honor, as a `loss`.
         """
         if isinstance(augmentations, str) or not set(augmentations) <= POLICIES.keys():
             raise InputError(f"augmentations {augmentations!r} is not a list of names out of {', '.join(POLICIES)}")
@@ -117,17 +139,23 @@ class GAN(keras.Model):
             raise InputError(
                 "relativistic and separate_updates exclude each other: pairs need real and generated pictures in one update"
             )
-        super().compile(optimizer=None, jit_compile=jit_compile, **kwargs)
+        metrics = list(metrics or ())
+        execution = {name: kwargs.pop(name) for name in EXECUTION & kwargs.keys()}
+        check_keras_arguments(optimizer, metrics, [name for name, value in kwargs.items() if value is not None])
+        super().compile(optimizer=None, jit_compile=jit_compile, **execution)
         arguments = locals()
         self.settings = {name: arguments[name] for name in self.SETTINGS}
         self.settings["augmentations"] = tuple(augmentations)  # a list after loading
-        self._execution = {"jit_compile": jit_compile, **kwargs}
-        self.g_optimizer = _optimizer(g_optimizer)
-        self.d_optimizer = _optimizer(d_optimizer)
+        self._execution = {"jit_compile": jit_compile, **execution}
+        scaled = execution.get("auto_scale_loss", True)
+        self.g_optimizer = make_optimizer(optimizer or g_optimizer, self.generator, scaled)
+        self.d_optimizer = make_optimizer(optimizer or d_optimizer, self.discriminator, scaled)
+        check_optimizers(self.g_optimizer, self.d_optimizer)
         self.g_optimizer.build(self.generator.trainable_variables)
         self.d_optimizer.build(self.discriminator.trainable_variables)
+        self._begin_reports([*LOGS, *(["r1"] if r1_weight else [])], metrics)
 
-    SETTINGS = tuple(name for name in compile.__kwdefaults__ if name != "jit_compile")
+    SETTINGS = tuple(name for name in compile.__kwdefaults__ if name not in ("jit_compile", "optimizer", "metrics"))
 
     def call(self, latents, training=False):
         return self.averaged_generator(latents, training=training)
@@ -147,9 +175,7 @@ class GAN(keras.Model):
             sigmoid of the logits or, if relativistic, of their differences), `d_accuracy`, and `r1` (mean squared gradient
             norm; 0 where the step applies none) if there is such a penalty.
         """
-        real = keras.utils.unpack_x_y_sample_weight(data)[0]
-        if real.dtype == tf.uint8:
-            real = tf.cast(real, tf.float32) / 127.5 - 1.0
+        real = self._read_pictures(data, self.step.value == 0)
         seeds = draws.split(tf.stack([tf.constant(self.seed, tf.int64), self.step.value]), 8)
         with tf.GradientTape() as tape:
             fakes = self._generate(real, seeds[0])
@@ -174,7 +200,9 @@ class GAN(keras.Model):
         logs["g_loss"] = tf.identity(self.last_g_loss.value)
         self._share_statistics()
         self._update_average(tf.shape(real)[0] * replicas.count())
-        self.step.assign_add(1)
+        self._train_means.update(logs, {"r1": self.step % self.settings["r1_interval"] == 0})
+        with tf.control_dependencies([real]):  # not where the pictures are refused
+            self.step.assign_add(1)
         self.stop_votes.assign(replicas.total(self.stop_votes.read_value()))
         return replicas.as_logs(logs)
 
@@ -216,12 +244,13 @@ class GAN(keras.Model):
                 gradients = [g + p for g, p in zip(gradients, penalties, strict=True)]
             self.d_optimizer.apply(gradients)
             total += value
-        logs |= {kind + "_score": tf.reduce_mean(tf.sigmoid(judged[kind])) for kind in judged}
-        right = [tf.cast(judged["real"] > 0, tf.float32), tf.cast(judged["fake"] < 0, tf.float32)]
-        return {"d_loss": total, "d_accuracy": tf.reduce_mean(right), **logs}, logits["real"]
+        return {"d_loss": total, **logs, **losses.scores(judged)}, logits["real"]
 
     def _r1_gradients(self, real):
         """The squared gradient norm and the penalty's gradients; zeros in the steps that lazy regularization leaves out."""
+        if not self._differentiable:
+            check_twice_differentiable(self.discriminator, real)
+            self._differentiable = True
         variables = _variables(self.discriminator)
         interval = self.settings["r1_interval"]
 
@@ -264,35 +293,6 @@ class GAN(keras.Model):
                 average.assign_add((1.0 - keep) * (current - average))
             else:
                 average.assign(current)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "generator": keras.saving.serialize_keras_object(self.generator),
-            "discriminator": keras.saving.serialize_keras_object(self.discriminator),
-            "ema_half_life": self.ema_half_life,
-            "seed": self.seed,
-            "sync_batch_norm": self.sync_batch_norm,
-        }
-
-    @classmethod
-    def from_config(cls, config):
-        networks = {k: keras.saving.deserialize_keras_object(config[k]) for k in ("generator", "discriminator")}
-        return cls(**{**config, **networks})
-
-    def get_compile_config(self):
-        if not self.compiled:
-            return None
-        optimizers = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in ("g_optimizer", "d_optimizer")}
-        return {**optimizers, **self.settings, **self._execution}
-
-    def compile_from_config(self, config):
-        optimizers = {k: keras.saving.deserialize_keras_object(config[k]) for k in ("g_optimizer", "d_optimizer")}
-        self.compile(**{**config, **optimizers})
-
-
-def _optimizer(value):
-    return optimizer.FusedAdam(2e-4, beta_1=0.5) if value == "default" else keras.optimizers.get(value)
 
 
 def _variables(network):

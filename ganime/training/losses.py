@@ -48,6 +48,15 @@ def flip_labels(labels: tf.Tensor, uniform: tf.Tensor, share: float) -> tf.Tenso
     return tf.where(uniform < share, 1.0 - labels, labels)
 
 
+def scores(judged: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """How well real and generated pictures are told apart: `real_score` and `fake_score`, the mean sigmoids of the logits, and
+    `d_accuracy`, the mean of the shares that are right."""
+    right = [tf.cast(judged["real"] > 0, tf.float32), tf.cast(judged["fake"] < 0, tf.float32)]
+    return {f"{kind}_score": tf.reduce_mean(tf.sigmoid(judged[kind])) for kind in judged} | {
+        "d_accuracy": tf.reduce_mean(right)
+    }
+
+
 def r1_penalty(discriminator, images: tf.Tensor) -> tf.Tensor:
     """Mean squared gradient norm of the logits at the images, a float32 scalar (Mescheder et al. 2018, R1,
     https://arxiv.org/abs/1801.04406). The paper's penalty is half of it times its weight.

@@ -34,3 +34,18 @@ class FusedAdam(keras.optimizers.Adam):
             epsilon=tf.cast(self.epsilon, dtype),
             grad=tf.cast(gradient, dtype),
         )
+
+
+def make_optimizer(value, network: keras.Model, scaled: bool = True) -> keras.optimizers.Optimizer:
+    """An optimizer for a network.
+
+    Args:
+        value: An optimizer, its name or configuration, or "default": Adam, 2e-4, beta_1 0.5.
+        network: If some of its layers compute in float16, the loss is scaled, as Keras does it (small gradients would be 0).
+        scaled: Whether to do that.
+    """
+    optimizer = FusedAdam(2e-4, beta_1=0.5) if value == "default" else keras.optimizers.get(value)
+    half = any(layer.compute_dtype == "float16" for layer in network.layers)
+    if scaled and half and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return keras.optimizers.LossScaleOptimizer(optimizer)
+    return optimizer

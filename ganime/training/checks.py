@@ -1,0 +1,129 @@
+"""What a GAN refuses before it trains on nonsense."""
+
+import keras
+import tensorflow as tf
+
+from ganime.errors import InputError
+
+OUT_OF_RANGE = "pictures must be float in [-1, 1] or uint8 in 0...255; this batch has other numbers"
+SETTINGS_OF_LOSS = "relativistic, label_noise, label_smoothing, real_weight, fake_weight, generator_weight and r1_weight"
+
+
+def check_networks(generator: keras.Model, discriminator: keras.Model) -> None:
+    """See that the discriminator takes what the generator makes.
+
+    Raises:
+        InputError: If it does not.
+    """
+    latents, images = generator.input_shape, generator.output_shape
+    if len(latents) != 2 or len(images) != 4:
+        raise InputError(
+            f"a generator maps latents [batch, size] to images [batch, height, width, channels], not {latents} to {images}"
+        )
+    taken = discriminator.input_shape
+    if len(taken) != 4 or any(None not in sides and len({*sides}) > 1 for sides in zip(images[1:], taken[1:], strict=True)):
+        raise InputError(f"the generator makes images of {images[1:]}, but the discriminator takes {taken[1:]}")
+    if discriminator.output_shape[1:] != (1,):
+        raise InputError(f"a discriminator gives one logit for each image, [batch, 1], not {discriminator.output_shape}")
+
+
+def check_optimizers(g_optimizer, d_optimizer) -> None:
+    """See that each network has an optimizer of its own, and that neither averages weights, which nothing would use.
+
+    Raises:
+        InputError: If not.
+    """
+    if g_optimizer is d_optimizer:
+        raise InputError("g_optimizer and d_optimizer are one object; each network needs an optimizer of its own")
+    for name, optimizer in (("g_optimizer", g_optimizer), ("d_optimizer", d_optimizer)):
+        if getattr(optimizer, "inner_optimizer", optimizer).use_ema:
+            raise InputError(f"{name} has use_ema, which changes nothing here: GAN(ema_half_life=...) averages the generator")
+
+
+def check_keras_arguments(optimizer, metrics, ignored) -> None:
+    """See that what Keras' `compile` takes besides is something that a GAN can honor.
+
+    Raises:
+        InputError: If not.
+    """
+    if optimizer is not None and not isinstance(optimizer, str | dict):
+        raise InputError(f"optimizer={optimizer!r}: one object cannot serve two networks; pass g_optimizer and d_optimizer")
+    for metric in metrics:
+        if not isinstance(metric, keras.metrics.Metric):
+            raise InputError(
+                f"metrics: {metric!r} is not a keras.metrics.Metric of real and generated images, as ganime.KernelDistance() is"
+            )
+    if "loss" in ignored or "loss_weights" in ignored:
+        raise InputError(f"a GAN's losses are set by {SETTINGS_OF_LOSS}, not by loss or loss_weights")
+    if ignored:
+        raise InputError(f"compile: {', '.join(ignored)} has no meaning for a GAN; leave it out")
+
+
+def scale_pictures(pictures: tf.Tensor, shape: tuple, first: tf.Tensor) -> tf.Tensor:
+    """A batch as float32 in [-1, 1].
+
+    Args:
+        pictures: uint8, which is scaled, or float, whose range is checked when the step runs (not where XLA compiles it).
+        shape: Height, width and channels that the discriminator takes; None for any.
+        first: Whether this is a training's first batch, in which pictures in [0, 1] are noticed too.
+
+    Raises:
+        InputError: If the pictures are of another shape or type. A number out of range is a `tf.errors.InvalidArgumentError`
+            with the message `OUT_OF_RANGE`.
+    """
+    found = tuple(pictures.shape[1:])
+    if len(found) != 3 or any(None not in sides and len({*sides}) > 1 for sides in zip(found, shape, strict=True)):
+        wanted, found = (", ".join(str(side or "any") for side in sides) for sides in (shape, found))
+        raise InputError(f"pictures are [batch, {wanted}] for this discriminator, not [batch, {found}]")
+    if pictures.dtype == tf.uint8:
+        return tf.cast(pictures, tf.float32) / 127.5 - 1.0
+    if not pictures.dtype.is_floating:
+        raise InputError(f"pictures are uint8 or float, not {pictures.dtype.name}")
+    pictures = tf.cast(pictures, tf.float32)
+    least, most = tf.reduce_min(pictures), tf.reduce_max(pictures)
+    inside = (least >= -1.001) & (most <= 1.001)  # resizing and rounding may overstep a little
+    with tf.control_dependencies([tf.debugging.Assert(inside & ((least < 0.0) | ~first), [OUT_OF_RANGE, least, most])]):
+        return tf.identity(pictures)
+
+
+def check_twice_differentiable(discriminator, images: tf.Tensor) -> None:
+    """See that the penalty on a discriminator's gradient has a gradient itself: TensorFlow's operations to resize pictures have
+    none, and some of them say nothing.
+
+    Raises:
+        InputError: If the discriminator has such an operation.
+    """
+    from tensorflow.python.framework.ops import gradient_registry
+
+    @tf.function(autograph=False)
+    def differentiate(x):
+        return tf.gradients(discriminator(x, training=True), x)
+
+    graph = differentiate.get_concrete_function(tf.TensorSpec(images.shape, tf.float32)).graph
+    for operation in graph.get_operations():
+        if not operation.type.endswith("Grad"):
+            continue
+        try:
+            known = gradient_registry.lookup(operation.type) is not None
+        except LookupError:
+            known = False
+        if not known:
+            raise InputError(
+                f"r1_weight: the discriminator has {operation.type.removesuffix('Grad')}, which TensorFlow cannot "
+                "differentiate twice: the penalty would miss what goes through it. Strided convolutions, pooling and nearest "
+                "upsampling (UpSampling2D) are fine"
+            )
+
+
+def batch_multiple(discriminator: keras.Model) -> int:
+    """The size of the groups in which a discriminator looks at a batch (see `minibatch_deviation` of `build_discriminator`); 1
+    if it looks at each image for itself."""
+    if None in discriminator.input_shape[1:]:
+        return 1
+    for size in range(1, 65):
+        try:
+            discriminator.compute_output_spec(keras.KerasTensor((size, *discriminator.input_shape[1:])))
+        except ValueError:
+            continue
+        return size
+    return 1
