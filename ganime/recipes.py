@@ -69,23 +69,33 @@ class Recipe:
                 f"batch_size: {self.batch_size} is not a multiple of minibatch_deviation, {self.minibatch_deviation}"
             )
 
-    def override(self, *assignments: str) -> "Recipe":
-        """A copy with fields set from texts such as `batch_size=64` or `generator_widths=256,128,64,32`.
+    def override(self, *assignments: str, **values) -> "Recipe":
+        """A copy with other values.
+
+        Args:
+            assignments: Texts such as `"batch_size=64"` or `"generator_widths=256,128,64,32"`.
+            values: Values by the names of their fields, as in `override(batch_size=64)`.
 
         Raises:
-            InputError: If a text is not `field=value`, or the value does not fit the field.
+            InputError: If a text is not `field=value`, there is no such field, or the value does not fit it.
         """
-        return dataclasses.replace(self, **dict(self._parse(text) for text in assignments))
+        for name in values:
+            _find_field(name, name)
+        return dataclasses.replace(self, **dict(self._parse(text) for text in assignments), **values)
 
     def _parse(self, text):
         name, equals, value = (part.strip() for part in text.partition("="))
-        field = {f.name: f for f in fields(self)}.get(name)
-        if not equals or field is None:
-            names = ", ".join(f.name for f in fields(self))
-            raise InputError(f"{text!r} is not field=value with a field of the recipe: {names}")
+        field = _find_field(name if equals else "", text)
         if _is_tuple(field):
             return name, tuple(_read(field, part.strip()) for part in value.split(",") if part.strip())
         return name, _read(field, value)
+
+
+def _find_field(name, text):
+    named = {field.name: field for field in fields(Recipe)}
+    if name not in named:
+        raise InputError(f"{text!r} is not field=value with a field of the recipe: {', '.join(named)}")
+    return named[name]
 
 
 def _is_tuple(field):
@@ -222,3 +232,27 @@ def get_recipe(name: str) -> Recipe:
     if name not in RECIPES:
         raise InputError(f"there is no recipe {name!r}; there are {', '.join(RECIPES)}")
     return RECIPES[name]
+
+
+def name_recipe(recipe: Recipe) -> str:
+    """What to call a recipe: the name of the nearest one, and what was set.
+
+    Example:
+        >>> name_recipe(get_recipe("default").override("batch_size=64"))
+        'default with batch_size=64'
+    """
+
+    changed = {
+        name: [
+            f"{field.name}={_write(getattr(recipe, field.name))}"
+            for field in fields(Recipe)
+            if getattr(recipe, field.name) != getattr(other, field.name)
+        ]
+        for name, other in RECIPES.items()
+    }
+    nearest = min(changed, key=lambda name: len(changed[name]))
+    return f"{nearest} with {' '.join(changed[nearest])}" if changed[nearest] else nearest
+
+
+def _write(value):
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

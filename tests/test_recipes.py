@@ -1,7 +1,7 @@
 import pytest
 
 from ganime.errors import InputError
-from ganime.recipes import RECIPES, Recipe, get_recipe
+from ganime.recipes import RECIPES, Recipe, get_recipe, name_recipe
 
 
 def test_overrides_take_the_fields_type():
@@ -12,6 +12,17 @@ def test_overrides_take_the_fields_type():
         batch_size=64, generator_widths=(64, 32), flips=True, r1_weight=1.0, augmentations=("color", "cutout")
     )
     assert recipe.override("augmentations=").augmentations == ()
+    assert Recipe().override("latent_size=8", batch_size=3).batch_size == 3
+    with pytest.raises(InputError, match="batch_sise"):
+        Recipe().override(batch_sise=3)
+
+
+def test_a_recipe_is_named_by_the_nearest_one_and_what_was_set():
+    assert name_recipe(get_recipe("zero-to-gans")) in ("zero-to-gans", "puppy-projects")
+    assert name_recipe(get_recipe("large").override("flips=no")) == "large with flips=False"
+    changed = get_recipe("default").override("generator_widths=8,8", "batch_size=64")
+    name, _, changes = name_recipe(changed).partition(" with ")
+    assert get_recipe(name).override(*changes.split()) == changed
 
 
 @pytest.mark.parametrize(

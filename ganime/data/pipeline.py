@@ -6,6 +6,8 @@ import time
 
 import tensorflow as tf
 
+from ganime.errors import InputError
+
 
 def make_dataset(
     pictures,
@@ -37,12 +39,17 @@ def make_dataset(
     Returns:
         A data set of uint8 [batch_size / all shares, image_size, image_size, 3].
 
+    Raises:
+        InputError: If there are no pictures in a batch, or none to take them from.
+
     Example:
         >>> from ganime.data.drawn import DrawnFaces
         >>> next(iter(make_dataset(DrawnFaces(), image_size=64, batch_size=8))).shape
         TensorShape([8, 64, 64, 3])
     """
     count = len(pictures)
+    if batch_size < 1 or image_size < 1 or not count:
+        raise InputError(f"no batch can be made of {batch_size} pictures of {image_size}x{image_size} out of {count}")
     first_share, shares_here, shares_in_all = shares
     size = batch_size // shares_in_all
 

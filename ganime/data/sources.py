@@ -1,5 +1,6 @@
 """What a person may give as `--data`."""
 
+import os
 from pathlib import Path
 
 from ganime.data.folder import PictureFolder, show
@@ -8,7 +9,7 @@ from ganime.data.public import PUBLIC_SETS, download
 from ganime.errors import InputError
 
 
-def open_pictures(data: str, strict: bool = False) -> PictureFolder | PackedPictures:
+def open_pictures(data: str | os.PathLike, strict: bool = False) -> PictureFolder | PackedPictures:
     """Pictures of a folder, of a file made by `pack`, or of a public data set, which is downloaded if it is not there yet.
 
     Args:
@@ -19,6 +20,7 @@ def open_pictures(data: str, strict: bool = False) -> PictureFolder | PackedPict
         InputError: If it is none of them, or nothing in it can be used.
         GanimeError: If the data set cannot be downloaded.
     """
+    data = os.fspath(data)
     if Path(data).is_file():
         return PackedPictures(data, strict)
     folder, subfolders = locate(data)

@@ -1,5 +1,6 @@
 """Latents: the points of the normal distribution that a generator turns into faces (NumPy, no TensorFlow)."""
 
+import operator
 import os
 import threading
 from collections.abc import Iterable
@@ -27,10 +28,21 @@ def from_seeds(seeds: Iterable[int], latent_size: int, truncation: float = 1.0) 
     Returns:
         float32 [seeds, latent_size].
 
+    Raises:
+        InputError: If a seed is none, or the truncation is not from 0 to 1.
+
     Example:
         >>> from_seeds([0, 1], latent_size=128).shape
         (2, 128)
     """
+    if not 0 <= truncation <= 1:
+        raise InputError(f"truncation {truncation} is not from 0 to 1")
+    try:
+        seeds = [operator.index(seed) for seed in seeds]
+    except TypeError:
+        raise InputError(f"seeds are integers in a list, as in [0, 1, 7], not {seeds!r}") from None
+    if wrong := [seed for seed in seeds if not 0 <= seed < 2**32]:
+        raise InputError(f"seed {wrong[0]} is not from 0 to 2**32 - 1")
 
     def draw(seed):
         _generator.seed(seed)

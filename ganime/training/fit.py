@@ -1,5 +1,6 @@
 """Recipe + pictures + run directory -> a trained GAN."""
 
+import os
 import re
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
@@ -8,9 +9,10 @@ import keras
 import tensorflow as tf
 
 from ganime.data.pipeline import make_dataset
+from ganime.data.sources import open_pictures
 from ganime.errors import GanimeError, InputError
 from ganime.networks import build_discriminator, build_generator
-from ganime.recipes import Recipe
+from ganime.recipes import Recipe, get_recipe
 from ganime.runs import Run, library_versions
 from ganime.training import callbacks as cb
 from ganime.training.distribution import check_agreement, is_chief, is_multiworker, shares
@@ -20,8 +22,8 @@ from ganime.training.interrupts import StopOnSignal
 from ganime.training.optimizer import FusedAdam
 
 
-def build_gan(recipe: Recipe, seed: int = 0, engine: Engine | None = None) -> GAN:
-    """A compiled GAN after a recipe; the same recipe and seed give the same first weights.
+def build_gan(recipe: Recipe | str, seed: int = 0, engine: Engine | None = None) -> GAN:
+    """A compiled GAN after a recipe, or the recipe of a name; the same recipe and seed give the same first weights.
 
     Sets the global seeds of Python, NumPy and TensorFlow, from which Keras draws first weights, and turns one of TensorFlow's
     optimizations of graphs off.
@@ -30,7 +32,7 @@ def build_gan(recipe: Recipe, seed: int = 0, engine: Engine | None = None) -> GA
         >>> build_gan(Recipe(generator_widths=(8,), discriminator_widths=(8,))).generator.output_shape
         (None, 64, 64, 3)
     """
-    engine = engine or Engine()
+    engine, recipe = engine or Engine(), get_recipe(recipe) if isinstance(recipe, str) else recipe
     # TensorFlow 2.21's remapper fails on a discriminator with biases and prints an error; training is as fast without it.
     tf.config.optimizer.set_experimental_options({"remapping": False})
     keras.utils.set_random_seed(seed)
@@ -68,8 +70,8 @@ def _build_networks(recipe):
 
 
 def fit(
-    run: Run,
-    recipe: Recipe,
+    run: Run | str | os.PathLike,
+    recipe: Recipe | str,
     pictures,
     steps: int,
     seed: int = 0,
@@ -81,9 +83,10 @@ def fit(
     """Train up to a step, from the run's last state or from the beginning, and leave everything in the run's directory.
 
     Args:
-        run: Where everything of this training lives.
-        recipe: How to train.
-        pictures: What to train on: `PictureFolder`, `PackedPictures`, `DrawnFaces` or a part of them that `split` gave.
+        run: Where everything of this training lives: a run, its name or its path.
+        recipe: How to train, or the name of a recipe.
+        pictures: What to train on: `PictureFolder`, `PackedPictures`, `DrawnFaces` or a part of them that `split` gave; or what
+            `ganime.open_pictures` takes, such as the path of a folder.
         steps: The step to reach, counted from the beginning of the run.
         seed: Seed of the first weights and of everything random in training.
         sample_every: Steps between two sample grids.
@@ -103,9 +106,12 @@ def fit(
         KeyboardInterrupt: On Ctrl-C or SIGTERM; it has a message that says so if the state was saved.
 
     Example:
-        >>> fit(Run("try"), get_recipe("default"), DrawnFaces(), steps=100)  # doctest: +SKIP
+        >>> fit("try", "default", DrawnFaces(), steps=100)  # doctest: +SKIP
     """
     engine = engine or Engine()
+    run = run if isinstance(run, Run) else Run(run)
+    recipe = get_recipe(recipe) if isinstance(recipe, str) else recipe
+    pictures = open_pictures(pictures) if isinstance(pictures, str | os.PathLike) else pictures
     if tf.distribute.has_strategy():
         raise InputError("give the strategy to Engine, and call fit outside of its scope")
     engine.check_intervals(0, steps=steps, sample_every=sample_every, save_every=save_every)

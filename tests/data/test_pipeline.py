@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from ganime.data.pipeline import make_dataset
+from ganime.errors import InputError
 
 
 class Numbered:
@@ -78,7 +79,14 @@ def test_python_ends_while_batches_are_loaded():
     code = """
 from ganime.data.drawn import DrawnFaces
 from ganime.data.pipeline import make_dataset
+from ganime.errors import InputError
 iterator = iter(make_dataset(DrawnFaces(), 64, 16))
 next(iterator)
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.parametrize(("count", "size", "batch"), [(8, 32, 0), (8, 0, 4), (0, 32, 4)])
+def test_a_batch_of_nothing_is_refused(count, size, batch):
+    with pytest.raises(InputError, match="no batch can be made"):
+        make_dataset(Numbered(count), size, batch)

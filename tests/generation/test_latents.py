@@ -88,3 +88,18 @@ def test_a_way_leads_through_any_two_latents():
         between = latents.slerp(first, last, np.linspace(0, 1, 5))
         assert np.isfinite(between).all()
         assert np.array_equal(between[[0, -1]], np.stack([first, last]).astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([0], 8, 7), "truncation 7 is not from 0 to 1"),
+        ((3, 8), "seeds are integers in a list"),
+        (([1.5], 8), "seeds are integers in a list"),
+        (([0, -1], 8), "seed -1 is not from 0"),
+        (([2**32], 8), "seed 4294967296"),
+    ],
+)
+def test_what_is_no_seed_is_refused(arguments, message):
+    with pytest.raises(InputError, match=message):
+        latents.from_seeds(*arguments)
