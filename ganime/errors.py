@@ -11,3 +11,8 @@ class InputError(GanimeError, ValueError):
 
 class NonFiniteError(GanimeError, ArithmeticError):
     """A loss or a weight became infinite or not a number."""
+
+
+def missing(package: str) -> GanimeError:
+    """The error where an optional package is not installed: `raise missing("onnx") from error`."""
+    return GanimeError(f'this needs {package}: pip install "{package}"')

@@ -1,10 +1,15 @@
 """Files that are written whole, locked, or fetched once and kept (no TensorFlow)."""
 
 import os
+import tempfile
+import time
+from collections.abc import Collection
 from contextlib import contextmanager
 from pathlib import Path
 
-from ganime.errors import GanimeError
+from ganime.errors import GanimeError, InputError
+
+PATIENCE = 3.0  # seconds for which a file is tried that another program, a viewer or a virus scanner, may hold open
 
 
 @contextmanager
@@ -36,7 +41,11 @@ def exclusive(path: Path, busy: str):
 def atomic_write(path: Path):
     """Give a path to write to; what was written there replaces `path` whole, once it is on disk, or not at all.
 
-    The suffix, on which some writers depend, is kept.
+    The suffix, on which some writers depend, is kept. Windows does not let a file be replaced that another program holds open:
+    it is tried for `PATIENCE` seconds.
+
+    Raises:
+        PermissionError: If the file may still not be replaced then; it stays as it was.
 
     Example:
         >>> with atomic_write(Path("notes.txt")) as part:  # doctest: +SKIP
@@ -49,9 +58,47 @@ def atomic_write(path: Path):
         yield part
         with open(part, "rb+") as file:
             os.fsync(file.fileno())
-        os.replace(part, path)
+        _replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _replace(part, path):
+    limit = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return os.replace(part, path)
+        except PermissionError as error:
+            if time.monotonic() > limit:
+                reason = "it cannot be replaced, another program may hold it open"
+                raise PermissionError(error.errno, reason, str(path)) from error
+        time.sleep(0.1)
+
+
+@contextmanager
+def atomic_folder(path: Path, names: Collection[str]):
+    """Give a folder to fill, which then takes the place of `path` whole, or not at all.
+
+    Args:
+        path: Where nothing is yet, or a folder in which nothing is but what may be replaced.
+        names: What may be replaced: names of files and folders in it.
+
+    Raises:
+        InputError: If something else is there.
+    """
+    path = Path(path)
+    others = sorted({file.name for file in path.iterdir()} - {*names}) if path.is_dir() else []
+    if others or (path.exists() and not path.is_dir()):
+        what = f"holds {others[0]}, which would be lost" if others else "is a file"
+        raise InputError(f"{path} {what}; name another folder")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".part-{path.name}-", dir=path.parent) as folder:
+        part, before = Path(folder, "new"), Path(folder, "before")
+        part.mkdir()
+        yield part
+        if path.exists():
+            path.rename(before)
+        part.rename(path)
 
 
 def home() -> Path:

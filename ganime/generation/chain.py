@@ -26,6 +26,11 @@ class Layer:
     stride: int
     slope: float | None
 
+    @property
+    def weights(self) -> np.ndarray:
+        """The kernel that computes: float32 [height, width, outputs, inputs]."""
+        return self.kernel.astype(np.float32, copy=False)
+
 
 @dataclass(frozen=True)
 class Chain:

@@ -43,7 +43,7 @@ class NumpyGenerator:
 
 def _make_step(layer):
     """A function for a layer. The kernel is brought into the form that its product takes once."""
-    flat = np.ascontiguousarray(layer.kernel.transpose(3, 0, 1, 2).reshape(layer.kernel.shape[3], -1))
+    flat = np.ascontiguousarray(layer.weights.transpose(3, 0, 1, 2).reshape(layer.kernel.shape[3], -1))
     convolve = _expand if layer.stride == 1 else _double
 
     def step(x):

@@ -1,0 +1,1 @@
+"""A trained generator elsewhere: one file for each format."""

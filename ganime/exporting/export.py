@@ -1,0 +1,165 @@
+"""Write a generator in another format, and prove what was written."""
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ganime.errors import GanimeError, InputError
+from ganime.exporting import litert, onnx, saved_model, web
+from ganime.exporting.facts import describe
+from ganime.exporting.small import WEIGHTS, shrink
+from ganime.files import atomic_write
+from ganime.generation.chain import Chain, Unsupported, read_chain
+from ganime.generation.edits import Edits
+from ganime.generation.latents import from_seeds
+from ganime.generation.numpy_generator import NumpyGenerator
+from ganime.generation.sampling import find_generator, load_generator
+
+if TYPE_CHECKING:
+    import keras
+
+SUFFIXES = {"onnx": ".onnx", "litert": ".tflite", "saved-model": "", "web": ""}
+TOLERANCE = 1e-4  # of images in [-1, 1]; one of 255 levels is 8e-3
+FACES = 16  # that a written file has to draw
+
+
+@dataclass(frozen=True)
+class Export:
+    """What was written.
+
+    Attributes:
+        path: The file or folder.
+        size: Bytes, of all files.
+        difference: The largest one of its images, [-1, 1], to those of Keras in float32.
+    """
+
+    path: Path
+    size: int
+    difference: float
+
+
+def export(
+    source: "keras.Model | str | os.PathLike | None",
+    format: str,
+    output: str | os.PathLike,
+    weights: str | None = None,
+    license_name: str | None = None,
+) -> Export:
+    """Write a generator in another format. The written file is run in its own runtime before it takes its name.
+
+    Normalization is folded into the kernels, and all computes in float32, whatever it was trained in. Inputs are `latents`,
+    float32 [batch, latent_size], outputs `images`, float32 [batch, height, width, 3] in [-1, 1]; the batch is free.
+
+    Args:
+        source: A generator as `build_generator` makes them, or its `.keras` file; None for the one that ships with ganime.
+        format: `"onnx"`, `"litert"`, `"saved-model"` or `"web"` (a page that draws the faces in the visitor's browser).
+        output: A `.onnx` or `.tflite` file; a folder for a SavedModel or a page, or a `.html` file for a page in one file.
+        weights: `"float32"`, `"float16"` (half the bytes) or `"int8"` (a quarter; see `ganime.exporting.small`). A page has
+            float16 by default, all others have float32. LiteRT has no int8 here, SavedModel only float32.
+        license_name: Of the generator, as SPDX has it, for the file's metadata.
+
+    Raises:
+        InputError: If the generator is none that can be exported, or an argument is none of the above.
+        GanimeError: If a runtime is not installed, or the written file's images differ by more than 1e-4 from what Keras (or,
+            for smaller weights, NumPy with the same weights) makes of the same latents. Nothing is left behind then.
+
+    Example:
+        >>> import ganime
+        >>> ganime.export(None, "onnx", "faces.onnx").difference < 1e-4  # doctest: +SKIP
+        True
+    """
+    output, weights = Path(output), weights or ("float16" if format == "web" else "float32")
+    check_arguments(format, output, weights)
+    with tempfile.TemporaryDirectory() as folder:
+        if hasattr(source, "save"):
+            path = Path(folder, "generator.keras")
+            source.save(path)
+        else:
+            path = find_generator(source)
+        chain = shrink(read_generator(path), weights)
+        latents = from_seeds(range(FACES), chain.latent_size)
+        images = _run_keras(path, latents)
+        facts, edits = describe(path, chain.latent_size, license_name), find_edits(path)
+    writer = {"onnx": onnx, "litert": litert, "saved-model": saved_model, "web": web}[format]
+    about = (facts, edits) if format == "web" else (facts,)
+    with getattr(writer, "place", atomic_write)(output) as part:
+        writer.write(part, chain, *about)
+        made = writer.run(part, latents)
+        check_images(made, images if weights == "float32" else NumpyGenerator(chain)(latents))
+        check_images(writer.run(part, latents[:1]), made[:1])
+        size = sum(file.stat().st_size for file in (part, *part.rglob("*")) if file.is_file())
+    return Export(output, size, float(np.abs(made - images).max()))
+
+
+def find_edits(path: Path) -> Edits | None:
+    """The edits that were found for the generator in a `.keras` file; None if there are none."""
+    try:
+        return Edits.load(path)
+    except InputError:
+        return None
+
+
+def check_arguments(format: str, output: Path, weights: str) -> None:
+    """See that the arguments of `export` go together.
+
+    Raises:
+        InputError: If they do not.
+    """
+    if format not in SUFFIXES:
+        raise InputError(f"format {format!r} is not one of {', '.join(SUFFIXES)}")
+    if weights not in WEIGHTS:
+        raise InputError(f"weights {weights!r} are not one of {', '.join(WEIGHTS)}")
+    possible = {"saved-model": ["float32"], "litert": ["float32", "float16"]}.get(format, WEIGHTS)
+    if weights not in possible:
+        raise InputError(f"{format} has weights of {' or '.join(possible)}, not {weights}; onnx and web have all")
+    suffix, suffixes = output.suffix.lower(), SUFFIXES[format]
+    if suffixes and suffix != suffixes:
+        raise InputError(f"{output}: the name of a file for {format} must end in {suffixes}")
+
+
+def read_generator(path: Path) -> Chain:
+    """The layers of a generator that can be exported.
+
+    Raises:
+        InputError: If it is none, with the reason.
+    """
+    try:
+        return read_chain(path)
+    except Unsupported:
+        load_generator(path)  # says what is wrong with the file, if it is damaged
+        raise InputError(
+            f"{path} cannot be exported: it is not a chain of transposed convolutions, as ganime.build_generator makes them"
+        ) from None
+
+
+def _run_keras(path, latents):
+    """What Keras makes of latents in float32, on the CPU, whatever the generator was trained in and on."""
+    import keras
+    import tensorflow as tf
+
+    def copy(layer):
+        return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
+
+    with tf.device("CPU"):
+        trained = load_generator(path)
+        generator = keras.models.clone_model(trained, clone_function=copy)
+        generator.set_weights([np.float32(weights) for weights in trained.get_weights()])
+        return np.asarray(generator(latents, training=False))
+
+
+def check_images(made: np.ndarray, expected: np.ndarray) -> None:
+    """See that a written file makes the images that it should.
+
+    Raises:
+        GanimeError: If it does not.
+    """
+    difference = np.abs(made - expected).max() if made.shape == expected.shape else np.inf
+    if not difference <= TOLERANCE:
+        raise GanimeError(
+            f"the written file makes other images: they differ by up to {difference:.2g}, {TOLERANCE:g} is allowed; "
+            "it is not kept"
+        )

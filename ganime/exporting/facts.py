@@ -1,0 +1,47 @@
+"""What an exported file says of itself."""
+
+import contextlib
+import hashlib
+import json
+import os
+
+from ganime import __version__
+from ganime.exporting.manifest import MANIFEST
+from ganime.generation.sampling import SHIPPED, find_generator
+from ganime.recipes import Recipe, name_recipe
+
+SEEDS = "the latent of a seed is numpy.random.RandomState(seed).standard_normal({size}) as float32"
+SHIPPED_FACTS = {"name": "anime-face-64", "recipe": "large", "license": "MIT"}
+
+
+def describe(path: str | os.PathLike | None, latent_size: int, license_name: str | None = None) -> dict[str, str]:
+    """The facts of a generator that go into all files made of it.
+
+    Args:
+        path: Its `.keras` file; that which ships with ganime by default.
+        latent_size: Length of its latents.
+        license_name: Under which it may be used, as SPDX has it; by default "not stated", but for the one that ships.
+
+    Returns:
+        `name`, `recipe` (where the file lies in a run, or was shared), `seeds` (which latent a seed has), `license`, `ganime`
+        (its version) and `sha256` of the `.keras` file.
+    """
+    path = find_generator(path)
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    facts = {"name": path.stem, "license": "not stated"} | _read_facts(path, sha256)
+    facts |= {"license": license_name} if license_name else {}
+    return facts | {"seeds": SEEDS.format(size=latent_size), "ganime": __version__, "sha256": sha256}
+
+
+def _read_facts(path, sha256):
+    """What is known of a generator: by ganime, by its run's configuration or by what `share` wrote beside it."""
+    if path.resolve() == SHIPPED.resolve():
+        return SHIPPED_FACTS
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # there is no such file, or it is another program's
+        recipe = name_recipe(Recipe(**json.loads((path.parent / "config.json").read_text())["recipe"]))
+        return {"name": path.resolve().parent.name, "recipe": recipe}
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        facts = json.loads((path.parent / MANIFEST).read_text())["facts"]
+        if facts["sha256"] == sha256:
+            return {name: str(facts[name]) for name in ("name", "recipe", "license") if name in facts}
+    return {}

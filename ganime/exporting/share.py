@@ -1,0 +1,85 @@
+"""A run's generator as a folder that others can use: card, pictures, model files, web page."""
+
+import shutil
+from pathlib import Path
+
+from ganime.errors import GanimeError, InputError
+from ganime.exporting.card import FACES, Subject, model_card, page_card
+from ganime.exporting.export import export, read_generator
+from ganime.exporting.facts import describe
+from ganime.exporting.manifest import EDITS, GENERATOR, check_replaceable, hash_file, write_manifest
+from ganime.files import atomic_folder
+from ganime.generation.edits import Edits
+from ganime.generation.latents import from_seeds
+from ganime.generation.sampling import find_generator, load_for, paint
+from ganime.generation.walks import walk
+from ganime.pictures.animation import save_frames
+from ganime.pictures.grids import enlarge, make_grid, save_picture
+from ganime.run import Run
+
+SIDE = 1024  # pixels of the grid, about
+STOPS, STEPS, FPS = 6, 12, 12  # of the walk: a second from face to face
+WALK_SIDE = 128  # pixels, at least
+
+
+def share(run: Run, output: Path, license_name: str | None = None, hub_name: str | None = None) -> list[str]:
+    """Write a folder with all that others need to see and use a run's generator, whole or not at all.
+
+    In it are `README.md` (the card), `generator.keras`, `generator.onnx`, its edits if they were found, `grid.png`, `walk.gif`,
+    `page/` (a static web page), and `ganime.json` with the run's configuration and the hash of every file. The model hub takes
+    it as it is, and `page/` as a static space.
+
+    Args:
+        run: Its `generator.keras` is shared, the one that `generate` and `evaluate` use.
+        output: Where to; a folder that was written before is replaced.
+        license_name: Of the generator, as SPDX has it.
+        hub_name: USER/NAME on the hub, for the card.
+
+    Returns:
+        Notes for the user on what is not in the folder.
+
+    Raises:
+        InputError: If there is no such run or generator, or the folder holds anything else.
+        GanimeError: If the generator cannot be exported, a runtime is missing, or the run was trained on meanwhile.
+    """
+    config = run.read_config()
+    path = find_generator(run.generator_path)
+    replaceable = check_replaceable(output)
+    chain, notes = read_generator(path), []
+    with atomic_folder(output, replaceable) as part:
+        shutil.copyfile(path, part / GENERATOR)
+        edits = _copy_edits(path, part / EDITS, notes)
+        facts = describe(path, chain.latent_size, license_name)
+        subject = Subject(run, chain, facts, license_name, edits, hub_name)
+        (part / "README.md").write_text(model_card(subject), encoding="utf-8")
+        _draw(part)
+        export(path, "onnx", part / "generator.onnx", license_name=license_name)
+        export(path, "web", part / "page", license_name=license_name)
+        (part / "page" / "README.md").write_text(page_card(subject), encoding="utf-8")
+        if hash_file(path) != facts["sha256"] or hash_file(part / GENERATOR) != facts["sha256"]:
+            raise GanimeError(f"run {run.name} was trained on meanwhile; share it when `fit` has ended")
+        write_manifest(part / "page", facts=facts)
+        write_manifest(part, facts=facts, config=config)
+    return notes
+
+
+def _copy_edits(path, place, notes):
+    """Copy the edits that lie beside a generator, if they are its own; their names."""
+    try:
+        edits = Edits.load(path)
+    except InputError as error:
+        notes.append(f"without edits: {error}")
+        return ()
+    shutil.copyfile(path.with_name(EDITS), place)
+    return tuple(edits.names)
+
+
+def _draw(folder):
+    """The grid and the walk of the generator in a folder."""
+    generator = load_for(FACES, folder / GENERATOR)
+    width = generator.output_shape[2]
+    columns = max(2, min(8, SIDE // width))
+    latents = from_seeds(range(min(FACES, columns**2)), generator.input_shape[-1])
+    save_picture(folder / "grid.png", make_grid(paint(generator, latents), columns))
+    frames = enlarge([*walk(generator, latents[:STOPS], STEPS)], max(1, WALK_SIDE // width))
+    save_frames(folder / "walk.gif", frames, len(frames), FPS)

@@ -1,0 +1,128 @@
+import json
+import sys
+
+import keras
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter
+
+import ganime
+from ganime.errors import GanimeError, InputError
+from ganime.exporting import litert, onnx, saved_model, web
+from ganime.exporting.export import export
+from ganime.networks import build_generator
+from ganime.training.engine import dtype_policy
+from tests.generation.test_sampling import trained
+
+NAMES = {"onnx": "g.onnx", "litert": "g.tflite", "saved-model": "g", "web": "page"}
+MODULES = {"onnx": onnx, "litert": litert, "saved-model": saved_model, "web": web}
+
+
+def build(**options):
+    return trained(build_generator(**{"image_size": 32, "latent_size": 8, "widths": (16, 8, 8), **options}))
+
+
+@pytest.fixture(scope="module")
+def generator_path(tmp_path_factory):
+    path = tmp_path_factory.mktemp("generator") / "g.keras"
+    build(bias=True).save(path)
+    return path
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_each_format_makes_what_keras_makes_for_any_batch(tmp_path, generator_path, kind):
+    written = export(generator_path, kind, tmp_path / NAMES[kind], "float32")
+    latents = ganime.from_seeds(range(100, 105), 8)
+    images = np.asarray(keras.models.load_model(generator_path)(latents, training=False))
+    assert images.std() > 0.2
+    for count in (1, 5):
+        assert MODULES[kind].run(written.path, latents[:count]) == pytest.approx(images[:count], abs=1e-5)
+    assert written.difference < 1e-5
+    assert written.size == sum(file.stat().st_size for file in [written.path, *written.path.rglob("*")] if file.is_file())
+    assert [*tmp_path.iterdir()] == [written.path]
+
+
+@pytest.mark.parametrize("options", [{"slope": 0.2, "image_size": 48, "widths": (9, 7, 5)}, {"image_size": 64, "widths": (4,)}])
+@pytest.mark.parametrize("kind", ["onnx", "litert", "saved-model"])
+def test_generators_of_all_kinds_are_exported(tmp_path, kind, options):
+    assert export(build(**options), kind, tmp_path / NAMES[kind]).difference < 1e-5
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_what_was_trained_in_16_bits_computes_in_32(tmp_path, precision):
+    with dtype_policy(precision):
+        generator = build()
+    generator.save(tmp_path / "g.keras")
+    assert export(tmp_path / "g.keras", "onnx", tmp_path / "g.onnx").difference < 1e-5
+    latents = ganime.from_seeds(range(4), 8)
+    rounded = np.asarray(generator(latents, training=False))
+    assert 1e-4 < np.abs(onnx.run(tmp_path / "g.onnx", latents) - rounded).max() < 0.1
+
+
+@pytest.mark.parametrize(("kind", "weights"), [("onnx", "int8"), ("litert", "float16"), ("web", "int8")])
+def test_smaller_weights_make_smaller_files_of_nearly_the_same_faces(tmp_path, kind, weights):
+    generator = build(widths=(64, 32, 16))
+    whole = export(generator, kind, tmp_path / NAMES[kind], "float32")
+    small = export(generator, kind, tmp_path / f"small-{NAMES[kind]}", weights)
+    assert small.size < whole.size - 50_000
+    assert 1e-5 < small.difference < 0.1
+
+
+def test_files_say_what_they_are(tmp_path, generator_path):
+    facts = {"name": "g", "license": "CC-BY-4.0", "ganime": ganime.__version__}
+    import onnxruntime
+
+    export(generator_path, "onnx", tmp_path / "g.onnx", license_name="CC-BY-4.0")
+    found = onnxruntime.InferenceSession(tmp_path / "g.onnx").get_modelmeta().custom_metadata_map
+    assert found.items() >= facts.items()
+    assert (len(found["sha256"]), "RandomState(seed).standard_normal(8)" in found["seeds"]) == (64, True)
+    export(generator_path, "saved-model", tmp_path / "g", license_name="CC-BY-4.0")
+    assert json.loads((tmp_path / "g" / "assets.extra" / "ganime.json").read_text()) == found
+    export(generator_path, "litert", tmp_path / "g.tflite", license_name="CC-BY-4.0")
+    assert json.dumps(found["seeds"]).encode() in (tmp_path / "g.tflite").read_bytes()
+    signature = Interpreter(str(tmp_path / "g.tflite")).get_signature_list()["serving_default"]
+    assert signature == {"inputs": ["latents"], "outputs": ["images"]}
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_a_file_that_makes_other_images_is_not_kept(tmp_path, generator_path, kind, monkeypatch):
+    path = tmp_path / NAMES[kind]
+    export(generator_path, kind, path)
+    before = {file: file.read_bytes() for file in [path, *path.rglob("*")] if file.is_file()}
+    run = MODULES[kind].run
+    monkeypatch.setattr(MODULES[kind], "run", lambda path, latents: run(path, latents) + 2e-4)
+    with pytest.raises(GanimeError, match=r"differ by up to 0\.0002, 0\.0001 is allowed"):
+        export(generator_path, kind, path)
+    assert before == {file: file.read_bytes() for file in [path, *path.rglob("*")] if file.is_file()}
+    assert [*tmp_path.iterdir()] == [path]
+
+
+def test_a_generator_of_other_layers_is_refused(tmp_path):
+    other = keras.Sequential([keras.Input((8,)), keras.layers.Dense(12), keras.layers.Reshape((2, 2, 3))])
+    with pytest.raises(InputError, match="not a chain of transposed convolutions"):
+        export(other, "onnx", tmp_path / "g.onnx")
+    assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "weights", "message"),
+    [
+        ("tfjs", "g", None, "format 'tfjs' is not one of onnx, litert"),
+        ("onnx", "g.tflite", None, "must end in .onnx"),
+        ("onnx", "g.onnx", "int4", "weights 'int4' are not one of"),
+        ("litert", "g.tflite", "int8", "litert has weights of float32 or float16"),
+    ],
+)
+def test_arguments_that_do_not_go_together_are_refused(tmp_path, kind, name, weights, message):
+    with pytest.raises(InputError, match=message):
+        export(None, kind, tmp_path / name, weights)
+
+
+@pytest.mark.parametrize(
+    ("kind", "package"), [("onnx", "onnx"), ("onnx", "onnxruntime"), ("litert", "ai_edge_litert.interpreter")]
+)
+def test_a_missing_runtime_is_named(tmp_path, generator_path, kind, package, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(GanimeError, match=f"pip install .*{package.partition('.')[0].replace('_', '-')}"):
+        export(generator_path, kind, tmp_path / NAMES[kind])
+    assert not [*tmp_path.iterdir()]

@@ -1,0 +1,75 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from ganime import files
+from ganime.errors import InputError
+from ganime.files import atomic_folder, atomic_write
+
+
+def write(path, text, fail=False):
+    with atomic_folder(path, ["mark", "more"]) as part:
+        (part / "mark").write_text(text)
+        if fail:
+            raise RuntimeError
+
+
+def test_a_folder_is_written_whole_and_replaced_whole(tmp_path):
+    path = tmp_path / "some" / "folder"
+    write(path, "first")
+    (path / "more").write_text("of the first")
+    write(path, "second")
+    assert [(file.name, file.read_text()) for file in path.iterdir()] == [("mark", "second")]
+    with pytest.raises(RuntimeError):
+        write(path, "third", fail=True)
+    assert (path / "mark").read_text() == "second"
+    assert [*path.parent.iterdir()] == [path]
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_what_is_something_else_is_not_replaced(tmp_path, kind):
+    path = tmp_path / "mine"
+    if kind == "folder":
+        path.mkdir()
+    (path / "notes.txt" if kind == "folder" else path).write_text("mine")
+    with pytest.raises(InputError, match=r"is a file|holds notes\.txt, which would be lost"):
+        write(path, "theirs")
+    assert [*tmp_path.rglob("*.txt"), path][0].read_text() == "mine"
+
+
+@pytest.fixture
+def held(monkeypatch):
+    """A list of names: while one is in it, Windows' answer to replacing that file, as a program that holds it open makes it."""
+    names, tries = [], []
+    replace = os.replace
+
+    def answer(part, path):
+        tries.append(path)
+        if Path(path).name in names:
+            raise PermissionError(13, "Access is denied", str(part), None, str(path))
+        replace(part, path)
+
+    monkeypatch.setattr(os, "replace", answer)
+    monkeypatch.setattr(files.time, "sleep", lambda seconds: len(tries) > 2 and names.clear())
+    return names
+
+
+def test_a_file_that_is_held_open_for_a_moment_is_replaced(tmp_path, held):
+    (tmp_path / "state").write_text("before")
+    held.append("state")
+    with atomic_write(tmp_path / "state") as part:
+        part.write_text("after")
+    assert (tmp_path / "state").read_text() == "after" and not held
+
+
+def test_a_file_that_stays_open_is_kept_and_named(tmp_path, held, monkeypatch):
+    monkeypatch.setattr(files, "PATIENCE", -1)
+    held.append("state")
+    (tmp_path / "state").write_text("before")
+    with (
+        pytest.raises(PermissionError, match=r"another program may hold it open: .*state'"),
+        atomic_write(tmp_path / "state") as part,
+    ):
+        part.write_text("after")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("state", "before")]
