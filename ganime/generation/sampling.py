@@ -13,22 +13,28 @@ from ganime.generation import latents
 from ganime.generation.chain import Unsupported
 from ganime.generation.numpy_generator import NumpyGenerator
 from ganime.pictures.grids import to_uint8
+from ganime.run import Run
 
 if TYPE_CHECKING:
     import keras
 
-SHIPPED = Path(__file__).parents[2] / "checkpoints" / "anime-face-64.keras"
+_PACKAGE = Path(__file__).parents[1]
+# In a checkout it lies in checkpoints/, which setup.py makes a part of an installed package.
+_FOLDER = _PACKAGE / "shipped" if (_PACKAGE / "shipped").is_dir() else _PACKAGE.parent / "checkpoints"
+SHIPPED = _FOLDER / "anime-face-64.keras"
 FEW = 128  # faces that NumPy has made before TensorFlow is imported
 
 _painters = weakref.WeakKeyDictionary()  # generators' graphs
 
 
 def load_generator(path: str | os.PathLike | None = None) -> "keras.Model":
-    """Load a generator from a `.keras` file; without one, that which ships with ganime: 64x64 faces from latents of 128.
+    """Load a generator: a `.keras` file, a run's by the run's name or path, or one on the model hub (`hf://USER/NAME`); by
+    default the one that ships with ganime, 64x64 faces from latents of 128.
 
     Raises:
-        InputError: If there is no such file, or it is not a Keras model from latents [batch, size] to images [batch, height,
-            width, 3], or a weight is not finite.
+        InputError: If there is no such file or run, or it is not a Keras model from latents [batch, size] to images [batch,
+            height, width, 3], or a weight is not finite.
+        GanimeError: If it cannot be had from the hub, or could hold code (see `ganime.exporting.hub.fetch_generator`).
 
     Example:
         >>> sample(load_generator(), seeds=[7]).shape
@@ -50,17 +56,29 @@ def load_generator(path: str | os.PathLike | None = None) -> "keras.Model":
 
 
 def find_generator(path: str | os.PathLike | None = None) -> Path:
-    """Where a generator's file lies: the path itself or, without one, that of the generator which ships.
+    """Where a generator's file lies: the path itself or, where no such file is, in the run of that name or path; for
+    `hf://USER/NAME` its place in the model hub's cache; without a path, that of the generator which ships.
 
     Raises:
-        InputError: If there is no such file.
+        InputError: If there is no such file or run, or the run has saved none yet.
+        GanimeError: If it cannot be had from the hub.
     """
+    if str(path).startswith("hf://"):
+        from ganime.exporting.hub import fetch_generator
+
+        return fetch_generator(str(path))
     if path is None and not SHIPPED.is_file():
-        raise InputError(f"{SHIPPED} is missing: it comes with a checkout of ganime, not with an installed package")
+        raise InputError(f"{SHIPPED}, which comes with ganime, is missing: install ganime again")
     path = Path(path or SHIPPED)
-    if not path.is_file():
+    if path.is_file():
+        return path
+    if path.suffix == ".keras":
         raise InputError(f"{path} does not exist (a run saves its generator every --save-every steps)")
-    return path
+    run = Run(path)
+    if run.generator_path.is_file():
+        return run.generator_path
+    found = "has saved no generator yet" if run.config_path.is_file() else "does not exist, as a file or as a run"
+    raise InputError(f"{path} {found}: there is no {run.generator_path} (`ganime.runs()` lists the runs)")
 
 
 def load_for(count: int, path: str | os.PathLike | None = None) -> "keras.Model | NumpyGenerator":
