@@ -12,12 +12,17 @@ from ganime import __version__
 from ganime.commands.data import data as data_group
 from ganime.commands.edits import edits
 from ganime.commands.evaluate import evaluate
+from ganime.commands.explore import explore
+from ganime.commands.export import export
 from ganime.commands.fit import fit
 from ganime.commands.generate import generate
 from ganime.commands.gif import gif
 from ganime.commands.mix import mix
 from ganime.commands.project import project
 from ganime.commands.recipes import recipes
+from ganime.commands.runs import runs
+from ganime.commands.share import share
+from ganime.commands.tools import CHECKOUT, program
 from ganime.commands.walk import walk
 from ganime.errors import GanimeError, InputError
 
@@ -29,9 +34,9 @@ class _Group(click.Group):
         try:
             return super().invoke(context)
         except InputError as error:
-            raise click.UsageError(str(error)) from error
+            raise click.UsageError(str(error).replace(CHECKOUT, program())) from error
         except (GanimeError, OSError) as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(str(error).replace(CHECKOUT, program())) from error
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -48,19 +53,29 @@ def cli():
     """
 
 
-for command in (fit, gif, generate, walk, mix, edits, project, evaluate, data_group, recipes):
+for command in (fit, gif, generate, walk, mix, edits, project, explore, export, share, evaluate, data_group, recipes, runs):
     cli.add_command(command)
+
+
+def _call_it(name, command):
+    """Let a command's help, and that of its own commands, speak of the program by the name that it was started with."""
+    command.help = command.help.replace(CHECKOUT, name)
+    for part in getattr(command, "commands", {}).values():
+        _call_it(name, part)
 
 
 def main():
     """Run the command line; every end has its exit code (see `_Group`)."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # a file's name that the terminal cannot show is no error
     logging.basicConfig(format="%(message)s")
     warnings.filterwarnings("ignore", module="PIL")  # of broken pictures, which are named on the log
     os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever other programs of this user run on
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # errors come as exceptions; the rest is notes
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    name = {"cli.py": CHECKOUT, "__main__.py": "python -m ganime"}.get(os.path.basename(sys.argv[0]), "ganime")
+    _call_it(name, cli)
     try:
-        cli.main(standalone_mode=False)
+        cli.main(prog_name=name, standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from ganime.commands.tools import check_outside, check_suffix, progress_bar, quiet_start
+from ganime.commands.outputs import check_file, check_outside, check_picture_name, force_option, free_name
+from ganime.commands.tools import program, progress_bar, quiet_start
 from ganime.errors import InputError
 
 LISTED = 10  # lines of each kind that `check` prints
@@ -28,7 +29,7 @@ def list_sets():
     from ganime.data.public import PUBLIC_SETS, find
 
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("name", "pictures", "size", "kaggle.com/datasets/…", "on disk"):
+    for column in ("name", "pictures", "size", "kaggle.com/datasets/", "on disk"):
         table.add_column(column, no_wrap=column in ("name", "pictures"), overflow="fold")
     for name, public in PUBLIC_SETS.items():
         count = f"{public.pictures:,}" if public.pictures else "unknown"
@@ -45,7 +46,7 @@ def download(name):
     """Download a public data set into the cache of kagglehub, unless it is there already."""
     from ganime.data.public import download as fetch
 
-    click.echo(f"{name} is in {fetch(name)}\nTrain on it with: python cli.py fit --data {name}")
+    click.echo(f"{name} is in {fetch(name)}\nTrain on it with: {program()} fit --data {name}")
 
 
 @data.command()
@@ -90,16 +91,20 @@ def prepare(source, target, size, no_detect, cascade, margin, min_size, min_shar
             click.echo(f"{count:>10,}  {name}")
     click.echo(f"What became of each: {show(target / 'index.csv')}")
     if result["kept"]:
-        click.echo(f"Look at {show(target / CONTACT_SHEET)}; train with: python cli.py fit --data {shlex.quote(show(target))}")
+        click.echo(f"Look at {show(target / CONTACT_SHEET)}; train with: {program()} fit --data {shlex.quote(show(target))}")
 
 
 @data.command()
 @click.argument("folder")
 @click.option(
-    "--sheet", default="contact-sheet.png", show_default=True, type=click.Path(path_type=Path), help="Overview to write."
+    "--sheet",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Overview to write.  [default: contact-sheet.png; if that is taken, the next free name]",
 )
 @click.option("--csv", "table", type=click.Path(path_type=Path), metavar="FILE", help="Write all that was found there.")
-def check(folder, sheet, table):
+@force_option
+def check(folder, sheet, table, force):
     """Say what is in a folder of pictures: formats, sizes, unreadable files, copies."""
     from ganime.data.check import check as look_at
     from ganime.data.folder import CONTACT_SHEET, save_contact_sheet, show
@@ -107,10 +112,15 @@ def check(folder, sheet, table):
     from ganime.files import atomic_write
 
     name, (folder, subfolders) = folder, locate(folder)
-    for path in filter(None, (sheet, table)):
-        if path.name != CONTACT_SHEET:
-            check_outside(path, folder)
-    check_suffix("--sheet", sheet)
+    named = sheet or Path(CONTACT_SHEET)
+    own = named.name == CONTACT_SHEET and folder.resolve() in named.resolve().parents  # the folder's overview, made anew
+    sheet = sheet or free_name(CONTACT_SHEET, force or own)
+    if not own:
+        check_outside(sheet, folder)
+    check_picture_name("--sheet", sheet, force or own)
+    if table:
+        check_outside(table, folder)
+        check_file("--csv", table, force)
     with progress_bar() as report:
         findings = look_at(folder, subfolders, report)
     click.echo(f"{sum(findings.formats.values()):,} readable pictures in {show(folder)} and below")
@@ -132,16 +142,15 @@ def check(folder, sheet, table):
     if findings.exact_copies or findings.near_copies:
         side = min(1024, *findings.sizes.most_common(1)[0][0])
         options = f"--no-detect --size {side} --min-size 8 --min-sharpness 0"
-        click.echo(
-            f"Without the copies, all at one size: python cli.py data prepare {shlex.quote(show(name))} TARGET {options}"
-        )
+        click.echo(f"Without the copies, all at one size: {program()} data prepare {shlex.quote(show(name))} TARGET {options}")
 
 
 @data.command(short_help="Decode a folder into one file.")
 @click.argument("folder")
 @click.argument("file", type=click.Path(path_type=Path))
 @SIZE
-def pack(folder, file, size):
+@force_option
+def pack(folder, file, size, force):
     """Decode a folder (or a public set) into one file that trains without decoding.
 
     `fit --data FILE` gives the same results as with the folder; a run may change from one to the other. The same command goes
@@ -160,7 +169,7 @@ def pack(folder, file, size):
     if not isinstance(pictures, PictureFolder):
         raise InputError(f"{show(folder)} is packed already")
     with progress_bar(interrupted="The same command goes on.") as report:
-        packed = pack_pictures(pictures, file, size, report)
+        packed = pack_pictures(pictures, file, size, report, force)
     passed_over = f"; in place of {len(packed.unreadable):,} unreadable ones stand others" * bool(packed.unreadable)
     click.echo(f"{show(file)}: {len(packed):,} pictures of {size}x{size}, {file.stat().st_size / 1e6:,.0f} MB{passed_over}")
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from ganime.commands.tools import check_pixels, check_suffix, faces_options, find_model, open_faces, progress_bar, quiet_start
+from ganime.commands.outputs import check_picture_name, check_pixels, force_option
+from ganime.commands.tools import faces_options, find_model, is_file, open_faces, progress_bar, quiet_start
 from ganime.errors import GanimeError, InputError
 
 SEEDS = "0,1,2"
@@ -15,8 +16,9 @@ STRENGTHS = (-3, -2, -1, 0, 1, 2, 3)
 @click.argument("generator", required=False, metavar="[RUN|FILE.keras]")
 @faces_options(SEEDS)
 @click.option("--sheet", type=click.Path(path_type=Path), metavar="FILE", help="Show a film strip of every edit there.")
+@force_option
 @click.option("--again", is_flag=True, help="Find them anew even if there are some.")
-def edits(generator, sheet, again, **chosen):
+def edits(generator, sheet, force, again, **chosen):
     """Find what can be edited in a generator's faces, and show it.
 
     The edits of a run or of a .keras file are found once, in a minute or two, and stored beside the generator; the one that
@@ -37,11 +39,11 @@ def edits(generator, sheet, again, **chosen):
     if generator is not None and (chosen["run_name"] is not None or chosen["model"] is not None):
         raise InputError(f"{generator} and --run or --model exclude each other")
     if generator is not None:
-        chosen["model" if generator.endswith(".keras") else "run_name"] = generator
+        chosen["model" if is_file(generator) else "run_name"] = generator
     if sheet:
-        check_suffix("--sheet", sheet)
-    elif chosen["seeds"] or chosen["latents"] or chosen["strengths"] or chosen["truncation"] != 1:
-        raise InputError("--seeds, --latents, --truncation and --edit are for --sheet")
+        check_picture_name("--sheet", sheet, force)
+    elif force or chosen["seeds"] or chosen["latents"] or chosen["strengths"] or chosen["truncation"] != 1:
+        raise InputError("--seeds, --latents, --truncation, --edit and --force are for --sheet")
     path = find_generator(find_model(chosen["run_name"], chosen["model"]))
     faces = open_faces(default_seeds=SEEDS, **chosen) if sheet else None  # fails before the long part
     place = edits_path(path)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from ganime.commands.tools import check_outside, check_suffix, progress_bar, quiet_start
+from ganime.commands.outputs import check_outside, check_picture_name, force_option
+from ganime.commands.tools import find_model, is_file, progress_bar, quiet_start
 from ganime.errors import InputError
 from ganime.metrics.networks import network_names
 
@@ -26,12 +27,19 @@ from ganime.metrics.networks import network_names
 @click.option("--weights", type=click.Path(path_type=Path), metavar="FILE", help="Its weights.  [default: found or fetched]")
 @click.option("--samples", default=5000, show_default=True, type=click.IntRange(1), help="Pictures to score, at most.")
 @click.option(
+    "--real-samples",
+    type=click.IntRange(1),
+    metavar="COUNT",
+    help="Compare with so many real pictures, at most, for a quick look.  [default: all]",
+)
+@click.option(
     "--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1), help="Of the first face, and of all choices."
 )
 @click.option("--truncation", default=1.0, show_default=True, type=click.FloatRange(0, 1), help="As for `generate`.")
 @click.option("--size", type=click.IntRange(8, 1024), help="Side at which --images are compared.  [default: 64]")
 @click.option("--nearest", type=click.Path(path_type=Path), metavar="FILE", help="Show the likeliest copies there.")
-def evaluate(model, images, data, part, network, weights, samples, seed, truncation, size, nearest):
+@force_option
+def evaluate(model, images, data, part, network, weights, samples, real_samples, seed, truncation, size, nearest, force):
     """Score a generator, or anybody's pictures, against real ones.
 
     The last line of output is JSON with what is needed to repeat it; for a run it is added to its evaluations.jsonl too.
@@ -44,15 +52,17 @@ def evaluate(model, images, data, part, network, weights, samples, seed, truncat
       python cli.py evaluate generator.keras --data faces --network inception --samples 50000
       python cli.py evaluate --images their-faces --data faces --nearest nearest.png
     """
-    from ganime.runs import Run, library_versions
+    from ganime.run import Run, library_versions
 
     if bool(model) == bool(images):
         raise InputError("give either a run or generator to score, or --images")
     if (images and truncation != 1) or (model and size):
         raise InputError("--truncation is for a generator, --size for --images")
     if nearest:
-        _check_nearest(nearest, part, data)
-    run = Run(model) if model and not model.endswith(".keras") else None
+        _check_nearest(nearest, part, data, real_samples, force)
+    elif force:
+        raise InputError("--force is for --nearest")
+    run = Run(model) if model and not is_file(model) else None
     real = _open_real(data, run)
     with quiet_start():
         from ganime.metrics import evaluation
@@ -61,9 +71,12 @@ def evaluate(model, images, data, part, network, weights, samples, seed, truncat
     if images:
         pictures, size, about = _open_images(images, samples, seed, size or 64)
     else:
-        pictures, size, about = _open_generator(run.generator_path if run else Path(model), samples, seed, truncation)
+        pictures, size, about = _open_generator(
+            run.generator_path if run else find_model(None, model), samples, seed, truncation
+        )
     if part != "all":
         real = _choose_part(real, part, size, run)
+    real = _choose(real, real_samples, seed)
     evaluation.check_enough(real, len(pictures))
     extractor = FeatureExtractor(network, weights)
     with progress_bar("real pictures") as report:
@@ -109,12 +122,13 @@ def hold_out(pictures, size, every, run):
     return train, Evaluation(test, every, extractor=extractor, best_path=run.best_path, history_path=run.history_path)
 
 
-def _check_nearest(nearest, part, data):
-    check_suffix("--nearest", nearest)
+def _check_nearest(nearest, part, data, real_samples, force):
+    check_picture_name("--nearest", nearest, force)
     if data and Path(data).is_dir():
         check_outside(nearest, Path(data))
-    if part == "test":
-        raise InputError("--nearest is to find copies of what was trained on, which --part test leaves out")
+    if part == "test" or real_samples:
+        left_out = "--part test" if part == "test" else "--real-samples"
+        raise InputError(f"--nearest is to find copies of what was trained on, which {left_out} leaves out")
 
 
 def _open_real(data, run):
@@ -153,14 +167,19 @@ def _open_generator(path, samples, seed, truncation):
 
 
 def _open_images(images, samples, seed, size):
-    import numpy as np
-
     from ganime.data.sources import open_pictures
-    from ganime.data.split import Selection
 
     pictures = open_pictures(images)
     about = {"images": images, "images_fingerprint": pictures.fingerprint}
-    if len(pictures) > samples:
-        chosen = np.random.RandomState(seed).choice(len(pictures), samples, replace=False)
-        pictures = Selection(pictures, np.sort(chosen))
-    return pictures, size, about
+    return _choose(pictures, samples, seed), size, about
+
+
+def _choose(pictures, count, seed):
+    """So many of the pictures, at random, if there are more."""
+    import numpy as np
+
+    from ganime.data.split import Selection
+
+    if not count or len(pictures) <= count:
+        return pictures
+    return Selection(pictures, np.sort(np.random.RandomState(seed).choice(len(pictures), count, replace=False)))

@@ -3,14 +3,14 @@
 import math
 import shlex
 import signal
+import subprocess
 import sys
 from contextlib import closing
-from pathlib import Path
 
 import click
 
 from ganime.commands.evaluate import hold_out, only_training
-from ganime.commands.tools import quiet_start
+from ganime.commands.tools import program, quiet_start
 from ganime.errors import GanimeError, InputError
 
 
@@ -78,7 +78,7 @@ def fit(
     from ganime.data.drawn import DrawnFaces
     from ganime.data.sources import open_pictures
     from ganime.recipes import get_recipe
-    from ganime.runs import Run
+    from ganime.run import Run
 
     if strict and data is None:
         raise InputError("--strict is for pictures from --data")
@@ -91,10 +91,10 @@ def fit(
         _require_tensorboard()
 
     with quiet_start():
-        from ganime.commands.progress import TerminalProgress
         from ganime.training.callbacks import TensorBoard
         from ganime.training.distribution import is_chief
         from ganime.training.fit import fit as train
+        from ganime.training.progress import TerminalProgress
 
     engine = _make_engine(evaluate_every or 0, **engine_options)
     chief = is_chief(engine.strategy)
@@ -123,7 +123,7 @@ def fit(
     progress = TerminalProgress(title, steps, recipe.batch_size)
     try:
         with closing(progress):
-            gan = train(run, recipe, pictures, steps, seed, sample_every, save_every, (*extra, progress), engine)
+            gan = train(run, recipe, pictures, steps, seed, sample_every, save_every, (*extra, progress), engine, verbose=0)
     except KeyboardInterrupt as interrupt:
         state = "the last saved state stays" if run.state_path.exists() else "nothing was saved yet"
         click.echo(f"{interrupt or f'Not saved; {state}.'} Continue with: {_this_command()}", err=True)
@@ -168,8 +168,9 @@ def _describe_engine(engine):
 
 
 def _this_command():
-    program = [sys.executable, sys.argv[0]] if sys.argv[0].endswith(".py") else [Path(sys.argv[0]).name]
-    return shlex.join([*program, *sys.argv[1:]])
+    started = {"ganime": ["ganime"], "python -m ganime": [sys.executable, "-m", "ganime"]}
+    join = subprocess.list2cmdline if sys.platform == "win32" else shlex.join  # PowerShell calls nothing that is in quotes
+    return join([*started.get(program(), [sys.executable, sys.argv[0]]), *sys.argv[1:]])
 
 
 def _require_tensorboard():

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from ganime.commands.tools import check_latents_name, check_pixels, check_place, faces_options, open_faces
+from ganime.commands.outputs import check_free, check_latents_name, check_pixels, check_place, free_name, output_options
+from ganime.commands.tools import faces_options, open_faces
 from ganime.errors import InputError
 
 SEEDS = "0-63"
@@ -13,18 +14,11 @@ SEEDS = "0-63"
 
 @click.command()
 @faces_options(SEEDS)
-@click.option(
-    "--output",
-    default="faces.png",
-    show_default=True,
-    type=click.Path(path_type=Path),
-    metavar="PATH",
-    help="A .png, .jpg or .webp for a grid, else a folder.",
-)
+@output_options("faces.png", "A .png, .jpg or .webp for a grid, else a folder.", "PATH")
 @click.option(
     "--save-latents", "latents_path", type=click.Path(path_type=Path), metavar="FILE.npy", help="Also write the faces' latents."
 )
-def generate(output, latents_path, **chosen):
+def generate(output, force, latents_path, **chosen):
     """Make faces with a trained generator: one grid, or single files in a folder.
 
     Without --run and --model it is the generator that ships with ganime (checkpoints/anime-face-64.md). The same seed
@@ -41,10 +35,13 @@ def generate(output, latents_path, **chosen):
     from ganime.generation.sampling import paint
     from ganime.pictures import grids
 
+    output = output or free_name("faces.png", force)
     grid = output.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp")
     check_place("--output", output, folder=not grid)
+    if grid:
+        check_free("--output", output, force)
     if latents_path is not None:
-        check_latents_name("--save-latents", latents_path)
+        check_latents_name("--save-latents", latents_path, force)
         if latents_path.resolve() == output.resolve():
             raise InputError("--save-latents and --output are the same")
     generator, points, source = open_faces(default_seeds=SEEDS, **chosen)
@@ -54,10 +51,13 @@ def generate(output, latents_path, **chosen):
         grids.save_picture(output, grids.make_grid(paint(generator, points)))
     else:
         numbers = range(len(points)) if chosen["latents"] else parse_seeds(chosen["seeds"] or SEEDS)
+        paths = [output / f"face-{number:06d}.png" for number in numbers]
+        for path in paths:
+            check_free("--output", path, force)
         for start in range(0, len(points), 64):
             faces = paint(generator, points[start : start + 64])
-            for number, face in zip(numbers[start:], faces, strict=False):
-                grids.save_picture(output / f"face-{number:06d}.png", face)
+            for path, face in zip(paths[start:], faces, strict=False):
+                grids.save_picture(path, face)
     if latents_path:
         save_latents(latents_path, points)
     click.echo(f"{output}: {len(points):,} faces of {source}")

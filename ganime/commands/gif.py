@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from ganime.commands.tools import Number, check_place
+from ganime.commands.outputs import check_file, force_option
+from ganime.commands.tools import Number
 
 
 @click.command()
@@ -13,12 +14,13 @@ from ganime.commands.tools import Number, check_place
     "--output",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="A .gif, .webp or .mp4.  [default: the run's progress.gif]",
+    help="A .gif, .webp or .mp4.  [default: the run's progress.gif, made anew]",
 )
+@force_option
 @click.option("--fps", default=10.0, show_default=True, type=Number(0.1, 50), help="Pictures per second.")
 @click.option("--max-size", default=800, show_default=True, type=click.IntRange(64), help="Longer side in pixels, at most.")
 @click.option("--hold", default=2.0, show_default=True, type=Number(0, 600), help="Seconds that the last picture stays.")
-def gif(run_name, output, fps, max_size, hold):
+def gif(run_name, output, force, fps, max_size, hold):
     """Make an animation of a run's sample grids.
 
     \b
@@ -27,10 +29,10 @@ def gif(run_name, output, fps, max_size, hold):
       python cli.py gif --run faces-default --output faces.mp4 --fps 20
     """
     from ganime.pictures.animation import save_animation
-    from ganime.runs import Run, latest_run
+    from ganime.run import Run, latest_run
 
     if output is not None:
-        check_place("--output", output)
+        check_file("--output", output, force)
     run = Run(run_name) if run_name else latest_run()
     run.read_config()
     output = output or run.gif_path

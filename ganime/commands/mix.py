@@ -1,10 +1,9 @@
 """The command that shows what lies between faces."""
 
-from pathlib import Path
-
 import click
 
-from ganime.commands.tools import check_pixels, check_suffix, faces_options, open_faces, scale_options
+from ganime.commands.outputs import check_picture_name, check_pixels, free_name, output_options
+from ganime.commands.tools import faces_options, open_faces, scale_options
 
 SEEDS = "0,1,2,3"
 
@@ -15,8 +14,8 @@ SEEDS = "0,1,2,3"
     "--steps", default=8, show_default=True, type=click.IntRange(2, 64), help="Faces in a row, the two ends among them."
 )
 @scale_options
-@click.option("--output", default="mix.png", show_default=True, type=click.Path(path_type=Path), metavar="FILE")
-def mix(steps, scale, sharp, output, **chosen):
+@output_options("mix.png")
+def mix(steps, scale, sharp, output, force, **chosen):
     """Show what lies between faces: a row between two, a sheet between four, which are its corners.
 
     \b
@@ -28,7 +27,8 @@ def mix(steps, scale, sharp, output, **chosen):
     from ganime.generation.walks import mix as make_mix
     from ganime.pictures.grids import enlarge, make_grid, save_picture
 
-    check_suffix("--output", output)
+    output = output or free_name("mix.png", force)
+    check_picture_name("--output", output, force)
     generator, points, source = open_faces(default_seeds=SEEDS, also=steps * steps, **chosen)
     height, width = (scale * side * steps for side in generator.output_shape[1:3])
     check_pixels("--output", output, width, height if len(points) == 4 else height // steps)

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from ganime.commands.tools import check_latents_name, check_suffix, find_model, generator_options, progress_bar, quiet_start
+from ganime.commands.outputs import check_latents_name, check_picture_name, free_name, output_options
+from ganime.commands.tools import find_model, generator_options, progress_bar, quiet_start
 from ganime.errors import InputError
 
 
@@ -13,16 +14,9 @@ from ganime.errors import InputError
 @generator_options
 @click.option("--no-detect", is_flag=True, help="Take the middle of larger pictures instead of looking for a face.")
 @click.option("--cascade", type=click.Path(path_type=Path), metavar="FILE", help="As for `data prepare`.")
-@click.option(
-    "--output",
-    default="projected.npy",
-    show_default=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE.npy",
-    help="Where to write the latents.",
-)
+@output_options("projected.npy", "Where to write the latents.", "FILE.npy")
 @click.option("--sheet", type=click.Path(path_type=Path), metavar="FILE", help="The faces side by side.  [default: OUTPUT.png]")
-def project(pictures, run_name, model, no_detect, cascade, output, sheet):
+def project(pictures, run_name, model, no_detect, cascade, output, force, sheet):
     """Find the latent of each PICTURE: that whose face is nearest to it.
 
     Writes the latents, which all commands take with --latents, and a sheet: each picture, beside it what the generator makes
@@ -38,13 +32,14 @@ def project(pictures, run_name, model, no_detect, cascade, output, sheet):
     from ganime.generation.latents import save_latents
     from ganime.pictures.grids import add_caption, enlarge, make_grid, save_picture
 
-    check_latents_name("--output", output)
+    output = output or free_name("projected.npy", force, *([] if sheet else [".png"]))
+    check_latents_name("--output", output, force)
     if no_detect and cascade:
         raise InputError("--cascade is for finding faces, which --no-detect leaves out")
     sheet = sheet or output.with_suffix(".png")
-    check_suffix("--sheet", sheet)
     if sheet.resolve() in [picture.resolve() for picture in pictures]:
         raise InputError(f"the sheet {_show(sheet)} is one of the pictures; give another name with --sheet")
+    check_picture_name("--sheet", sheet, force)
     path = find_model(run_name, model)
     decoded = [_decode(picture) for picture in pictures]
     with quiet_start():

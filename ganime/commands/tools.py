@@ -13,7 +13,13 @@ import click
 
 from ganime.errors import GanimeError, InputError
 
-MOST_PIXELS, MOST_SIDE = 2**27, 2**16 - 1  # of a picture; it is in memory as a whole
+CHECKOUT = "python cli.py"  # how the program is called in help and messages, where it is not installed
+
+
+def program():
+    """How the program was started, for the commands that it names."""
+    name = click.get_current_context().find_root().info_name
+    return name if name in ("ganime", "python -m ganime") else CHECKOUT
 
 
 class Number(click.FloatRange):
@@ -42,7 +48,7 @@ class Edit(click.ParamType):
 def generator_options(command):
     """Options of all commands that use a generator, for `find_model`."""
     run = click.option("--run", "run_name", metavar="NAME", help="A run, by name or path.  [default: what ships with ganime]")
-    model = click.option("--model", type=click.Path(path_type=Path), metavar="FILE.keras", help="Any generator.")
+    model = click.option("--model", metavar="FILE.keras", help="Any generator: a file, or hf://USER/NAME on the model hub.")
     return run(model(command))
 
 
@@ -116,21 +122,29 @@ def open_faces(run_name, model, seeds, latents, truncation, strengths, default_s
         if len(dict(strengths)) < len(strengths):
             raise InputError("--edit names one edit twice")
         chosen = Edits.load(path).apply(chosen, dict(strengths))
-    source = path or "the generator that ships with ganime (--run NAME for a run)"
+    source = model or path or "the generator that ships with ganime (--run NAME for a run)"
     return generator, chosen, source
 
 
 def find_model(run_name, model):
-    """The file of the generator that `--run` or `--model` names; None if it is the one that ships."""
-    from ganime.runs import Run
+    """The file of the generator that `--run` or `--model` names, fetched if need be; None if it is the one that ships."""
+    from ganime.generation.sampling import find_generator
+    from ganime.run import Run
 
     if run_name is not None and model is not None:
         raise InputError("--run and --model exclude each other")
+    if model is not None:
+        return find_generator(model or ".")  # an empty name is not the default
     if run_name is None:
-        return model
+        return None
     run = Run(run_name)
     run.read_config()
     return run.generator_path
+
+
+def is_file(generator):
+    """Whether a generator's name means a file, or one on the model hub, and not a run."""
+    return generator.endswith(".keras") or generator.startswith("hf://")
 
 
 @contextmanager
@@ -190,48 +204,3 @@ def progress_bar(what="pictures", interrupted=""):
     except KeyboardInterrupt:
         click.echo(interrupted, err=True)
         raise
-
-
-def check_outside(path, folder):
-    """Refuse to write a file into a folder of pictures."""
-    from ganime.data.folder import show
-
-    if folder.resolve() in path.resolve().parents:
-        raise InputError(f"{show(path)} lies in the folder of pictures; nothing in there is changed")
-
-
-def check_suffix(option, path):
-    """Refuse a name that does not say in what format a picture is to be written, or a place where none can be."""
-    from ganime.data.decode import SUFFIXES
-    from ganime.data.folder import show
-
-    if path.suffix.lower() not in SUFFIXES:
-        raise InputError(f"{option} {show(path)}: the name must end like a picture's, as in picture.png")
-    check_place(option, path)
-
-
-def check_latents_name(option, path):
-    """Refuse a name that is no file of latents', or a place where none can be."""
-    from ganime.data.folder import show
-
-    if path.suffix.lower() != ".npy":
-        raise InputError(f"{option} {show(path)}: the name must end in .npy")
-    check_place(option, path)
-
-
-def check_place(option, path, folder=False):
-    """Refuse a place where no file, or no folder, can be, before the work is done in vain."""
-    from ganime.data.folder import show
-
-    if path.exists() and path.is_dir() != folder:
-        raise InputError(f"{option} {show(path)} is a {'file' if folder else 'folder'}")
-    if above := next((parent for parent in path.parents if parent.exists() and not parent.is_dir()), None):
-        raise InputError(f"{option} {show(path)}: {show(above)} is a file, not a folder")
-
-
-def check_pixels(option, path, width, height):
-    """Refuse a picture that is too large to be made in memory, or to be looked at."""
-    if width * height > MOST_PIXELS or max(width, height) > MOST_SIDE:
-        raise InputError(
-            f"{option} {path}: {width:,}x{height:,} pixels are too many for a picture; take fewer or smaller faces"
-        )

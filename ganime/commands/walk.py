@@ -1,11 +1,11 @@
 """The command that walks through faces."""
 
 import re
-from pathlib import Path
 
 import click
 
-from ganime.commands.tools import Number, check_pixels, check_place, faces_options, open_faces, progress_bar, scale_options
+from ganime.commands.outputs import check_file, check_pixels, free_name, output_options
+from ganime.commands.tools import Number, faces_options, open_faces, progress_bar, scale_options
 from ganime.errors import InputError
 
 FACES = 8  # of a walk, where none are named
@@ -28,15 +28,8 @@ class Grid(click.ParamType):
 @click.option("--fps", default=25.0, show_default=True, type=Number(1, 50), help="Frames per second.")
 @click.option("--grid", default="1x1", show_default=True, type=Grid(), help="Several walks side by side, as in 3x3.")
 @scale_options
-@click.option(
-    "--output",
-    default="walk.gif",
-    show_default=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="A .gif, .webp or .mp4, or a .png for a film strip.",
-)
-def walk(seconds, fps, grid, scale, sharp, output, **chosen):
+@output_options("walk.gif", "A .gif, .webp or .mp4, or a .png for a film strip.")
+def walk(seconds, fps, grid, scale, sharp, output, force, **chosen):
     """Walk through faces in a loop: each turns into the next, and the last into the first.
 
     All steps look about as large as each other; how long it takes from one face to the next depends on how different they
@@ -53,10 +46,11 @@ def walk(seconds, fps, grid, scale, sharp, output, **chosen):
     from ganime.pictures.animation import check_animation, save_frames
     from ganime.pictures.grids import enlarge, make_grid, save_picture
 
+    output = output or free_name("walk.gif", force)
     strip = output.suffix.lower() == ".png"
     if not strip:
         check_animation(output)
-    check_place("--output", output)
+    check_file("--output", output, force)
     walks, each = grid[0] * grid[1], max(1, round(seconds * fps))
     generator, points, source = open_faces(default_seeds=f"0-{FACES * walks - 1}", also=FACES * walks * each, **chosen)
     if len(points) % walks:

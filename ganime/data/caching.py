@@ -10,7 +10,7 @@ import numpy as np
 
 from ganime.data.packed import DAMAGED
 from ganime.files import home
-from ganime.runs import library_versions
+from ganime.run import library_versions
 
 PROBES = 32
 

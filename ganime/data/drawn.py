@@ -28,6 +28,9 @@ class DrawnFaces:
     def __str__(self):
         return f"{self.count:,} faces that ganime draws itself"
 
+    def __repr__(self):
+        return f"<DrawnFaces: {self}>"
+
     def load_batch(self, indices: list[int], size: int) -> np.ndarray:
         return np.stack([draw_face(index, size) for index in indices])
 
@@ -252,16 +255,8 @@ class _Face:
             tip = i % 2 == 1
             y = low - lift - (0 if tip else depth * rng.uniform(0.7, 1.3)) + rng.normal(0, 0.012)
             edge.append((x + (t - part) * 0.05 * tip, y))
-        crown = [
-            (-out, 0.5),
-            (-out * 1.02, 0.36),
-            (-out * 0.72, 0.17),
-            (0, 0.09),
-            (out * 0.72, 0.17),
-            (out * 1.02, 0.36),
-            (out, 0.5),
-        ]
-        crown = [(0.5 + x, y) for x, y in crown]
+        half = [(out, 0.5), (out * 1.02, 0.36), (out * 0.72, 0.17)]
+        crown = [*((0.5 - x, y) for x, y in half), (0.5, 0.09), *((0.5 + x, y) for x, y in half[::-1])]
         crown = spikes(crown, rng) if style == "spiky" else curve(crown, closed=False)
         fringe = [*crown, *edge[::-1]]
         self._fill([(x, y + 0.022) for x, y in [*edge[1:-1], (0.5, 0.3)]], shade(self.skin, 0.8))  # its shadow

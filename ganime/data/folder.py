@@ -37,7 +37,7 @@ class PictureFolder:
 
     Attributes:
         unreadable: Reason for each unreadable file, by its path within the folder.
-        fingerprint: Hash of all paths within the folder and file sizes.
+        fingerprint: Hash of all paths within the folder, with `/` on every system, and file sizes.
 
     Raises:
         InputError: If there is no such folder, no usable picture in it, or (if strict) an unreadable file.
@@ -73,6 +73,9 @@ class PictureFolder:
 
     def __str__(self):
         return f"{len(self):,} pictures in {show(self.folder)}"
+
+    def __repr__(self):
+        return f"<PictureFolder: {self}>"
 
     def path(self, index: int) -> Path:
         """Where the picture of that index lies."""
@@ -167,7 +170,9 @@ def _walk(folder, subfolders=(), without=None):
         seen.add((without.stat().st_dev, without.stat().st_ino))
     while waiting:
         inside = waiting.pop()
-        directory, prefix, below = os.path.join(root, inside), os.path.join(inside, b""), []
+        # Paths within the folder, and so its fingerprint and order, are the same on all systems.
+        prefix = os.path.join(inside, b"").replace(os.sep.encode(), b"/")
+        directory, below = os.path.join(root, inside), []
         try:
             status = os.stat(directory)
             if (status.st_dev, status.st_ino) in seen:

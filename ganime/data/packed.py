@@ -67,6 +67,9 @@ class PackedPictures:
     def __str__(self):
         return f"{len(self):,} packed pictures in {show(self.path)}"
 
+    def __repr__(self):
+        return f"<PackedPictures: {self}, {self.size}x{self.size}>"
+
     def load_batch(self, indices: list[int], size: int) -> np.ndarray:
         """The pictures of these indices: uint8 [count, size, size, 3], RGB.
 
@@ -89,6 +92,7 @@ def pack(
     path: str | os.PathLike,
     size: int = 64,
     report: Callable[[int, int], None] = lambda done, total: None,
+    force: bool = False,
 ) -> PackedPictures:
     """Decode all pictures of a folder into one file, on all cores.
 
@@ -99,12 +103,13 @@ def pack(
         path: The file to make.
         size: Side of the pictures in pixels.
         report: Called with the numbers of pictures done and to do.
+        force: Whether to replace whatever file has that name.
 
     Returns:
         The packed pictures; at once if the file has been made already.
 
     Raises:
-        InputError: If there is another file of that name.
+        InputError: If there is another file of that name, and not `force`.
         GanimeError: If another process makes it or the disk has no room for it.
     """
     path = Path(path)
@@ -113,7 +118,7 @@ def pack(
     part, state = path.with_name(f"{path.name}.part"), path.with_name(f"{path.name}.part.json")
     about = {"fingerprint": folder.fingerprint, "size": size}
     with exclusive(path.with_name(f".{path.name}.lock"), f"{show(path)} is being made by another process"):
-        if not path.exists():
+        if force or not path.exists():
             _write_rows(folder, part, state, about, report)
             with open(part, "ab") as file:
                 unreadable = dict(sorted(folder.unreadable.items()))
@@ -121,9 +126,12 @@ def pack(
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(part, path)
-        packed = PackedPictures(path)
-        if {"fingerprint": packed.fingerprint, "size": packed.size} != about:
-            raise InputError(f"{show(path)} exists, with other pictures or another size; choose another name or delete it")
+        packed = None
+        with contextlib.suppress(InputError):
+            packed = PackedPictures(path)
+        if not packed or {"fingerprint": packed.fingerprint, "size": packed.size} != about:
+            what = "holds other pictures or another size" if packed else "is no file of packed pictures"
+            raise InputError(f"{show(path)} is there already, and {what}; give another name, or --force to overwrite it")
         state.unlink(missing_ok=True)
         return packed
 

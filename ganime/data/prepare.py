@@ -20,7 +20,7 @@ from ganime.data.folder import CONTACT_SHEET, save_contact_sheet, show, walk
 from ganime.data.parallel import in_order
 from ganime.errors import InputError
 from ganime.files import atomic_write, exclusive
-from ganime.runs import differences
+from ganime.run import differences
 
 COLUMNS = ("source", "x", "y", "side", "width", "height", "sharpness", "file", "dropped", "detail", "sha256", "hash")
 DROPPED = ("unreadable", "exact copy", "no face", "too small", "blurred", "near copy")

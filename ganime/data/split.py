@@ -33,6 +33,9 @@ class Selection:
     def __str__(self):
         return f"{len(self):,} of {self.pictures}"
 
+    def __repr__(self):
+        return f"<Selection: {self}>"
+
     @property
     def unreadable(self):
         return self.pictures.unreadable

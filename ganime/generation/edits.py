@@ -21,7 +21,7 @@ STRONGEST = 4.0  # deviations; beyond, all edits lead out of what a generator kn
 _ARRAYS = {"names": "U", "directions": "f", "bends": "f", "right": "f", "spill": "f"}
 
 
-@dataclass
+@dataclass(repr=False)
 class Edits:
     """The edits of one generator, found without labels and named by what they measurably do.
 
@@ -44,6 +44,9 @@ class Edits:
     bends: np.ndarray
     right: np.ndarray
     spill: np.ndarray
+
+    def __repr__(self):
+        return f"<Edits: {len(self.names)} for latents of {self.directions.shape[1]} numbers: {', '.join(self.names)}>"
 
     @classmethod
     def find(cls, generator: "keras.Model", report: Callable[[int, int], None] = lambda done, total: None) -> "Edits":

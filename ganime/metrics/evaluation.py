@@ -41,6 +41,9 @@ class GeneratedPictures:
     def __len__(self):
         return self.count
 
+    def __repr__(self):
+        return f"<GeneratedPictures: {self.count:,} faces of {self.size}x{self.size}>"
+
     def load_batch(self, indices: Sequence[int], size: int) -> np.ndarray:
         """The faces of these indices: uint8 [count, size, size, 3], RGB; the size is the generator's own."""
         if size != self.size:
@@ -118,12 +121,12 @@ def describe_scores(scores: dict[str, float]) -> dict[str, str]:
 
     Example:
         >>> describe_scores({"FID": 12.3456, "KID": 0.01, "KID-deviation": 0.001})
-        {'FID': '12.35', 'KID': '0.01 ± 0.001'}
+        {'FID': '12.35', 'KID': '0.01 +/- 0.001'}
     """
 
     def describe(name):
         deviation = scores.get(f"{name}-deviation")
-        return f"{scores[name]:.4g}" + (f" ± {deviation:.2g}" if deviation is not None else "")
+        return f"{scores[name]:.4g}" + (f" +/- {deviation:.2g}" if deviation is not None else "")
 
     return {name: describe(name) for name in scores if not name.endswith("-deviation")}
 

@@ -79,6 +79,9 @@ class FeatureExtractor:
         }
         self._run = tf.function(self.model, reduce_retracing=True)
 
+    def __repr__(self):
+        return f"<FeatureExtractor: {self.name}>"
+
     def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """Features and logits of pictures, uint8 [count, height, width, 3]."""
         parts = [self._run(tf.cast(images[i : i + BATCH], tf.float32)) for i in range(0, len(images), BATCH)]

@@ -6,10 +6,11 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from ganime.errors import InputError
 from ganime.files import atomic_write
 from ganime.metrics.evaluation import GeneratedPictures, check_enough, describe_scores, reference_features, score
 from ganime.metrics.features import FeatureExtractor
-from ganime.runs import read_history
+from ganime.run import read_history
 from ganime.training.callbacks import check_room
 
 
@@ -58,21 +59,26 @@ class Evaluation(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         self.generated = GeneratedPictures(self.generator or self.model.averaged_generator, self.samples)
         self.reference = reference_features(self.pictures, self.generated.size, self.extractor)
-        if isinstance(step := getattr(self.model, "step", None), keras.Variable):
-            self.step = int(step.numpy())
+        self._count(0)
         history = read_history(self.history_path) if self.history_path else {}
         if (kernel := self.extractor.network.kernel) in history:
             before = history[kernel][history["step"] <= self.step]
             self.best = min(before[np.isfinite(before)], default=math.inf)
 
     def on_train_batch_end(self, batch, logs=None):
-        before, self.step = self.step, self.step + self.model.steps_per_execution
+        before = self.step
+        self._count(self.model.steps_per_execution)
         if self.step // self.every > before // self.every:
             self.scores = self.evaluate()
             logs.update(self.scores)
 
     def on_epoch_end(self, epoch, logs=None):
         logs.update(self.scores)
+
+    def _count(self, steps):
+        """The model's own step where it has one: the last execution of an epoch may have fewer steps than the others."""
+        step = getattr(self.model, "step", None)
+        self.step = int(step.numpy()) if isinstance(step, keras.Variable) else self.step + steps
 
     def evaluate(self) -> dict[str, float]:
         """The scores of the generator as it is now."""
@@ -91,6 +97,7 @@ class Evaluation(keras.callbacks.Callback):
         return scores
 
 
+@keras.saving.register_keras_serializable(package="ganime")
 class KernelDistance(keras.metrics.Metric):
     """The kernel distance, streamed: the mean over batches, each a subset. With the Inception network it is called KID, with
     others KID-lite0 and so on.
@@ -121,6 +128,22 @@ class KernelDistance(keras.metrics.Metric):
 
     def result(self):
         return self.total / keras.ops.maximum(self.batches, 1.0)
+
+    def get_config(self):
+        return {**super().get_config(), "network": self.extractor.name, "weights": self.extractor.identity["weights_sha256"]}
+
+    @classmethod
+    def from_config(cls, config):
+        """The metric again, if the network's weights are still the same: other ones would give other numbers.
+
+        Raises:
+            InputError: If they are not.
+        """
+        config = dict(config)
+        extractor, weights = FeatureExtractor(config.pop("network")), config.pop("weights")
+        if extractor.identity["weights_sha256"] != weights:
+            raise InputError(f"{config['name']} was measured with other weights of {extractor.name} than those found here")
+        return cls(extractor, **config)
 
 
 def _kernel(x, y):

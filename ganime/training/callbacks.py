@@ -1,7 +1,9 @@
 """What happens between steps. All are plain Keras callbacks that work with any `ganime.GAN` under `fit`."""
 
+import logging
 import shutil
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import keras
@@ -13,13 +15,30 @@ from ganime.files import atomic_write
 from ganime.generation import latents
 from ganime.pictures import grids
 from ganime.pictures.animation import save_animation
-from ganime.runs import list_samples, read_history
+from ganime.run import list_samples, read_history
 from ganime.training.interrupts import StopOnSignal  # noqa: F401 (it is one of `ganime.callbacks`)
 
 REMEDY = "the last saved state stays; in a new --run, try a lower --set g_learning_rate and d_learning_rate or larger batches"
 
+log = logging.getLogger("ganime")
 
-class SampleGrid(keras.callbacks.Callback):
+
+class _ForPeople(keras.callbacks.Callback):
+    """Writes what is there to be looked at, and no reason to stop: where a file may not be replaced, the last one stays."""
+
+    told = False
+
+    @contextmanager
+    def _or_keep(self):
+        try:
+            yield
+        except PermissionError as error:
+            if not self.told:
+                log.warning("%s stays as it is (%s); training goes on", error.filename, error.strerror)
+            self.told = True
+
+
+class SampleGrid(_ForPeople):
     """Save a grid of the averaged generator's faces for the same latents every so many steps, at step 0 and at the last.
 
     Args:
@@ -48,7 +67,8 @@ class SampleGrid(keras.callbacks.Callback):
     def save(self, step):
         seeds = range(self.seed, self.seed + self.count)
         images = self.model.averaged_generator(latents.from_seeds(seeds, self.model.latent_size), training=False)
-        grids.save_picture(self.folder / f"step-{step:06d}.png", grids.make_grid(grids.to_uint8(images)))
+        with self._or_keep():
+            grids.save_picture(self.folder / f"step-{step:06d}.png", grids.make_grid(grids.to_uint8(images)))
 
 
 class History(keras.callbacks.Callback):
@@ -158,7 +178,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.saved_step = step
 
 
-class Plots(keras.callbacks.Callback):
+class Plots(_ForPeople):
     """Draw `losses.png` and `scores.png` from the history file every so many steps and when training ends."""
 
     def __init__(self, history_path, folder, every=500):
@@ -174,10 +194,11 @@ class Plots(keras.callbacks.Callback):
 
     def save(self):
         if history := read_history(self.history_path):
-            grids.save_plots(history, self.folder)
+            with self._or_keep():
+                grids.save_plots(history, self.folder)
 
 
-class ProgressGif(keras.callbacks.Callback):
+class ProgressGif(_ForPeople):
     """Make an animation of a folder's sample grids when training ends.
 
     Args:
@@ -194,7 +215,8 @@ class ProgressGif(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         if samples := list_samples(self.folder):
             chosen = np.unique(np.linspace(0, len(samples) - 1, self.most).round().astype(int))
-            save_animation(self.path, [samples[i] for i in chosen], max_size=self.max_size)
+            with self._or_keep():
+                save_animation(self.path, [samples[i] for i in chosen], max_size=self.max_size)
 
 
 class StopOnNonFinite(keras.callbacks.Callback):

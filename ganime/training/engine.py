@@ -1,13 +1,16 @@
 """How a training is computed, as data: on which devices, in which precision."""
 
+import logging
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from pathlib import Path
 
 import keras
 import tensorflow as tf
 
 from ganime.errors import InputError
 
+log = logging.getLogger("ganime")
 DTYPE_POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 
 
@@ -22,7 +25,22 @@ def dtype_policy(precision: str):
         keras.config.set_dtype_policy(before)
 
 
-@dataclass(frozen=True, kw_only=True)
+def has_bfloat16(cpu: Path = Path("/proc/cpuinfo")) -> bool | None:
+    """Whether the hardware has instructions for bfloat16: a GPU, or a CPU of which Linux says so; None where it is not known.
+
+    Args:
+        cpu: Linux' description of the CPU.
+    """
+    if tf.config.list_physical_devices("GPU"):
+        return True
+    try:
+        flags = {flag for line in cpu.read_text().splitlines() if line.startswith("flags") for flag in line.split()}
+    except OSError:
+        return None
+    return bool(flags & {"avx512_bf16", "amx_bf16"}) if flags else None
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Engine:
     """How a training is computed. Another engine gives the same training, but for rounding and, on several devices, for batch
     normalization that is not synchronized.
@@ -58,6 +76,14 @@ class Engine:
             raise InputError("--steps-per-execution is for one device; leave it out with --distribute")
         if self.sync_batch_norm and not self.strategy:
             raise InputError("--sync-batch-norm is for several devices, with --distribute")
+        if self.precision == "bfloat16" and has_bfloat16() is False:
+            log.warning("bfloat16 is slow here: this CPU has no instructions for it (on such a one it took 12 times as long)")
+
+    def __repr__(self):
+        changed = {field.name: value for field in fields(self) if (value := getattr(self, field.name)) != field.default}
+        if self.strategy:
+            changed["strategy"] = f"{type(self.strategy).__name__} of {self.strategy.num_replicas_in_sync}"
+        return f"Engine({', '.join(f'{name}={value}' for name, value in changed.items())})"
 
     def check_intervals(self, first: int, **intervals: int) -> None:
         """See that no interval ends within an execution.

@@ -12,14 +12,15 @@ from ganime.data.pipeline import make_dataset
 from ganime.data.sources import open_pictures
 from ganime.errors import GanimeError, InputError
 from ganime.networks import build_discriminator, build_generator
-from ganime.recipes import Recipe, get_recipe
-from ganime.runs import Run, library_versions
+from ganime.recipes import Recipe, get_recipe, name_recipe
+from ganime.run import Run, library_versions
 from ganime.training import callbacks as cb
 from ganime.training.distribution import check_agreement, is_chief, is_multiworker, shares
 from ganime.training.engine import Engine, dtype_policy
 from ganime.training.gan import GAN
 from ganime.training.interrupts import StopOnSignal
 from ganime.training.optimizer import FusedAdam
+from ganime.training.progress import open_progress
 
 
 def build_gan(recipe: Recipe | str, seed: int = 0, engine: Engine | None = None) -> GAN:
@@ -79,6 +80,7 @@ def fit(
     save_every: int = 500,
     callbacks: tuple[keras.callbacks.Callback, ...] = (),
     engine: Engine | None = None,
+    verbose: int = 1,
 ) -> GAN:
     """Train up to a step, from the run's last state or from the beginning, and leave everything in the run's directory.
 
@@ -94,6 +96,8 @@ def fit(
         callbacks: More Keras callbacks. What they add to a step's logs, as `Evaluation` does, is in the history too.
         engine: How to compute: devices, precision and so on. With several workers, each calls this with the same arguments and
             a run in a folder that all share; the chief alone writes to it and runs `callbacks`.
+        verbose: 1 shows how far training is: a bar on a terminal, a line a minute where there is none, a bar and the newest
+            grid in a notebook. 0 shows nothing.
 
     Returns:
         The trained model. If the run has reached `steps` already it is loaded and not trained; grid, plots and GIF are made
@@ -117,10 +121,10 @@ def fit(
     engine.check_intervals(0, steps=steps, sample_every=sample_every, save_every=save_every)
     _check_parts(recipe, engine)
     with _in_words(engine.strategy):
-        return _fit(run, recipe, pictures, steps, seed, sample_every, save_every, callbacks, engine)
+        return _fit(run, recipe, pictures, steps, seed, sample_every, save_every, callbacks, engine, verbose)
 
 
-def _fit(run, recipe, pictures, steps, seed, sample_every, save_every, callbacks, engine):
+def _fit(run, recipe, pictures, steps, seed, sample_every, save_every, callbacks, engine, verbose):
     gan = build_gan(recipe, seed, engine)
     pictures.load_batch([0], recipe.image_size)  # fails before anything is written
     chief = is_chief(engine.strategy)
@@ -146,16 +150,20 @@ def _fit(run, recipe, pictures, steps, seed, sample_every, save_every, callbacks
             for callback in (grid, plots, gif) if chief else ():
                 callback.set_model(gan)
                 callback.on_train_end()
+            if verbose and chief:
+                print(f"Run {run.name} is at step {first:,} already; a larger `steps` extends it.")
             return gan
         # The signals last, so that a first Ctrl-C does not end the others' saving.
         writers = (*callbacks, history, grid, checkpoint, plots, gif) if chief else ()
+        title = {"recipe": name_recipe(recipe), "data": pictures, "run": run.path}
+        progress = [open_progress(title, steps, recipe.batch_size, run.samples_path)] if verbose and chief else []
         dataset = _make_dataset(recipe, pictures, first, steps, seed, engine.strategy)
         known = {"steps_per_epoch": steps - first} if engine.strategy else {}  # Keras cannot tell the length then
         try:
-            gan.fit(dataset, **known, shuffle=False, verbose=0, callbacks=[cb.StopOnNonFinite(), *writers, stop])
+            gan.fit(dataset, **known, shuffle=False, verbose=0, callbacks=[cb.StopOnNonFinite(), *writers, *progress, stop])
         finally:
-            history.close()
-            stop.close()
+            for callback in (history, *progress, stop):
+                callback.close()
         if stop.received:
             raise KeyboardInterrupt(f"Saved at step {checkpoint.saved_step:,}." if chief else "Stopped.")
         return gan

@@ -3,6 +3,7 @@
 import json
 from functools import partial
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
@@ -13,7 +14,7 @@ from ganime.data.drawn import DrawnFaces, draw_face
 from ganime.data.folder import PictureFolder
 from ganime.metrics import while_training
 from ganime.networks import build_generator
-from ganime.runs import Run, read_history
+from ganime.run import Run, read_history
 from tests.conftest import TINY
 
 OPTIONS = [word for text in TINY for word in ("--set", text)]
@@ -48,6 +49,10 @@ def test_from_training_with_scores_to_a_score(monkeypatch, tmp_path):
     kept = Run("scored").evaluations_path.read_text().splitlines()
     assert [json.loads(text) for text in kept] == [line]
 
+    out = run("evaluate", "--images", "faces", "--data", "faces", "--samples", "12", "--real-samples", "15", "--size", "32")
+    assert json.loads(out.splitlines()[-1])["real"]["pictures"] == 15
+    assert 15 in {len(np.load(path)) for path in (tmp_path / "keras").rglob("features-*.npy")}  # and no more were looked at
+
     out = run("evaluate", "--images", "faces", "--data", "faces", "--samples", "40", "--size", "32", "--nearest", "n.png")
     scores = json.loads(out.splitlines()[-1])["scores"]
     assert scores["precision-lite0"] == 1 and scores["authenticity-lite0"] == 0
@@ -66,6 +71,8 @@ def test_from_training_with_scores_to_a_score(monkeypatch, tmp_path):
         (["--images", ".", "--data", ".", "--truncation", "0.5"], "--truncation is for a generator"),
         (["run", "--data", ".", "--size", "64"], "--size for --images"),
         (["run", "--data", "faces", "--part", "test", "--nearest", "n.png"], "--part test leaves out"),
+        (["run", "--data", "faces", "--real-samples", "9", "--nearest", "n.png"], "--real-samples leaves out"),
+        (["--images", "faces", "--data", "faces", "--real-samples", "9"], "9 real pictures are too few"),
         (["nowhere.keras", "--data", "faces"], "nowhere.keras does not exist"),
         (["--images", "faces", "--data", "faces", "--network", "vgg"], "vgg' is not one of 'inception', 'lite0'"),
         (["--images", "faces", "--data", "faces", "--nearest", "near"], "must end like a picture's"),

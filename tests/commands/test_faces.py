@@ -9,7 +9,7 @@ from ganime.cli import cli
 from ganime.generation import latents, sampling
 from ganime.generation.edits import Edits
 from ganime.networks import build_generator
-from ganime.runs import Run
+from ganime.run import Run
 from tests.generation.test_sampling import trained
 
 

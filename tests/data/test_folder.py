@@ -1,11 +1,15 @@
+import hashlib
+import ntpath
 import os
 import shutil
 from collections import Counter
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from ganime.data import folder
 from ganime.data.decode import UnreadablePicture
 from ganime.data.drawn import draw_face
 from ganime.data.folder import PictureFolder, save_contact_sheet, show
@@ -36,6 +40,28 @@ def test_the_fingerprint_follows_the_files(faces):
     assert PictureFolder(faces).fingerprint == before
     shutil.move(faces / "face00.png", faces / "renamed.png")
     assert PictureFolder(faces).fingerprint != before
+
+
+def test_the_fingerprint_is_the_same_on_all_systems(faces, monkeypatch):
+    """Windows' paths and rules for them, on the files of this system."""
+    for place in ("a.b", "a", "a/deep"):  # in the order of bytes "a.b/" comes before "a/"
+        (faces / place).mkdir()
+        shutil.copy(faces / "face00.png", faces / place)
+    sizes = {path.relative_to(faces).as_posix(): path.stat().st_size for path in faces.rglob("face*.*")}
+    entries = sorted(f"{name}\0{size}\0".encode() for name, size in sizes.items())
+    here = PictureFolder(faces)
+    assert here.fingerprint == hashlib.sha256(b"".join(entries)).hexdigest()
+
+    def translated(function):
+        return lambda path: function(path.replace(b"\\", b"/"))
+
+    names = {"sep": "\\", "path": ntpath, "stat": translated(os.stat), "scandir": translated(os.scandir)}
+    same = {name: getattr(os, name) for name in ("fsencode", "fsdecode", "fspath")}
+    monkeypatch.setattr(folder, "os", SimpleNamespace(**names, **same))
+    monkeypatch.setattr(folder, "load_picture", lambda path, size: np.zeros((size, size, 3), np.uint8))
+    there = PictureFolder(faces)
+    assert there.fingerprint == here.fingerprint
+    assert [there.path(i) for i in range(len(there))] == [here.path(i) for i in range(len(here))]
 
 
 def test_broken_files_are_named_and_passed_over(faces, caplog):

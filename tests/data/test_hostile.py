@@ -162,7 +162,7 @@ def test_an_epoch_of_batches_of_them_all_is_whole(everything):
 
 @pytest.mark.slow
 def test_fit_trains_on_a_folder_of_them_all(everything, tmp_path, tiny):
-    from ganime.runs import Run
+    from ganime.run import Run
     from ganime.training.fit import fit
 
     pictures = PictureFolder(everything)

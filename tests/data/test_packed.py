@@ -45,13 +45,15 @@ def test_nothing_is_overwritten(faces, tmp_path):
     pack(PictureFolder(faces), target, 32)
     whole = target.read_bytes()
     pack(PictureFolder(faces), target, 32)  # done already
-    with pytest.raises(InputError, match="choose another name"):
+    with pytest.raises(InputError, match="give another name, or --force"):
         pack(PictureFolder(faces), target, 16)
     assert target.read_bytes() == whole
     target.write_text("a letter")
-    with pytest.raises(InputError, match=r"faces\.npy"):
+    with pytest.raises(InputError, match=r"faces\.npy is there already"):
         pack(PictureFolder(faces), target, 32)
     assert target.read_text() == "a letter"
+    pack(PictureFolder(faces), target, 32, force=True)
+    assert target.read_bytes() == whole
 
 
 @pytest.mark.parametrize("damage", ["empty", "short", "without its end", "another array", "a picture"])

@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from ganime.data.drawn import DrawnFaces
 from ganime.data.split import split
@@ -11,9 +12,10 @@ from ganime.metrics.evaluation import GeneratedPictures, evaluate
 from ganime.metrics.while_training import Evaluation, KernelDistance
 from ganime.networks import build_generator
 from ganime.recipes import get_recipe
-from ganime.runs import Run, read_history
+from ganime.run import Run, read_history
 from ganime.training.fit import fit
 from tests.conftest import TINY
+from tests.training.test_keras_callbacks import PICTURES, make_small_gan
 
 
 def train(path, recipe, extractor, steps):
@@ -88,6 +90,17 @@ def test_the_callback_serves_other_models(blocks, capsys):
     assert [line.split(":")[0] for line in lines] == ["step 2", "step 4", "step 6"] and "KID-blocks" in lines[0]
 
 
+def test_steps_are_the_models_own(blocks, capsys):
+    """Of 7 steps, 4 in an execution, the second execution has 3."""
+    gan = make_small_gan(steps_per_execution=4)
+    evaluation = Evaluation(DrawnFaces(30), 4, 20, blocks)
+    for expected in (7, 11):
+        pictures = tf.data.Dataset.from_tensors(PICTURES).repeat(expected - int(gan.step))
+        gan.fit(pictures, shuffle=False, verbose=0, callbacks=[evaluation])
+        assert evaluation.step == int(gan.step) == expected
+    assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == ["step 4", "step 11"]
+
+
 def test_the_metric_is_the_kernel_distance_of_batches(blocks):
     metric = KernelDistance(blocks)
     assert metric.name == "KID-blocks"
@@ -100,3 +113,15 @@ def test_the_metric_is_the_kernel_distance_of_batches(blocks):
     assert float(metric.result()) == pytest.approx(np.mean(expected), abs=1e-5)
     metric.reset_state()
     assert float(metric.result()) == 0
+
+
+def test_a_model_with_the_metric_can_be_saved(blocks, tmp_path):
+    gan = make_small_gan(metrics=[KernelDistance(blocks)])
+    assert "KID-blocks" in gan.metrics_names
+    expected = gan.evaluate(PICTURES, verbose=0)
+    gan.save(tmp_path / "gan.keras")
+    loaded = keras.models.load_model(tmp_path / "gan.keras")
+    assert loaded.evaluate(PICTURES, verbose=0) == expected
+    config = loaded._metrics_of_images()[0].get_config()
+    with pytest.raises(InputError, match="other weights of blocks"):
+        KernelDistance.from_config({**config, "weights": "0"})

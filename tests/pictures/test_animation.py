@@ -7,7 +7,7 @@ from PIL import Image
 from ganime.data.drawn import draw_face
 from ganime.errors import GanimeError
 from ganime.pictures.animation import _frame, save_animation
-from ganime.runs import Run
+from ganime.run import Run
 
 
 @pytest.fixture

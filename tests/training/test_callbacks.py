@@ -8,9 +8,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
+from ganime import files
 from ganime.errors import GanimeError, NonFiniteError
-from ganime.runs import read_history
+from ganime.run import read_history
 from ganime.training import callbacks as cb
 from ganime.training.fit import build_gan
 
@@ -133,3 +135,29 @@ def test_a_signal_ends_training_after_the_step(gan, dataset):
     assert stop.received == signal.SIGTERM
     assert 3 <= int(gan.step) <= 4
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_what_is_open_in_a_viewer_stays_as_it_is_and_ends_no_training(gan, tmp_path, monkeypatch, caplog):
+    def refuse(part, path):
+        raise PermissionError(13, "Access is denied", os.fspath(part), None, os.fspath(path))
+
+    monkeypatch.setattr(os, "replace", refuse)
+    monkeypatch.setattr(files, "PATIENCE", -1)
+    (tmp_path / "history.csv").write_text("step,d_loss,g_loss,real_score,fake_score\n1,1,1,0.5,0.5\n")
+    (tmp_path / "samples").mkdir()
+    Image.new("RGB", (64, 64)).save(tmp_path / "samples" / "step-000000.png")
+    grid, plots = cb.SampleGrid(tmp_path / "samples", count=1), cb.Plots(tmp_path / "history.csv", tmp_path)
+    gif = cb.ProgressGif(tmp_path / "samples", tmp_path / "progress.gif")
+    checkpoint = cb.Checkpoint(tmp_path / "gan.weights.h5", tmp_path / "generator.keras")
+    for callback in (grid, plots, checkpoint):
+        callback.set_model(gan)
+    for _ in range(2):
+        grid.save(5)
+        plots.save()
+        gif.on_train_end()
+    assert caplog.messages == [
+        f"{path} stays as it is (it cannot be replaced, another program may hold it open); training goes on"
+        for path in (tmp_path / "samples" / "step-000005.png", tmp_path / "losses.png", tmp_path / "progress.gif")
+    ]
+    with pytest.raises(PermissionError, match="another program may hold it open"):
+        checkpoint.save()

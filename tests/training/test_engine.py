@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ganime.commands.progress import TerminalProgress
 from ganime.data.drawn import DrawnFaces
 from ganime.errors import InputError
-from ganime.runs import Run, read_history
+from ganime.run import Run, read_history
 from ganime.training import callbacks as cb
+from ganime.training import engine
 from ganime.training.engine import Engine
 from ganime.training.fit import build_gan, fit
 from tests.training.test_gan import make_gan, same, train, weights
@@ -43,7 +43,7 @@ def test_callbacks_count_steps_not_executions(tiny, tmp_path, capsys):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     run = Run(tmp_path / "run")
-    callbacks = (cb.TensorBoard(tmp_path / "logs", update_freq=10), TerminalProgress({}, 50, tiny.batch_size))
+    callbacks = [cb.TensorBoard(tmp_path / "logs", update_freq=10)]
     fit(run, tiny, DrawnFaces(50), 50, save_every=20, callbacks=callbacks, engine=Engine(steps_per_execution=10))
     events = EventAccumulator(str(tmp_path / "logs" / "train")).Reload()
     assert [event.step for event in events.Tensors("batch_d_loss")] == [10, 20, 30, 40, 50]
@@ -93,6 +93,26 @@ def test_a_scaled_loss_gives_the_same_update(images):
     for gan in (one, other):
         train(gan, images)
     assert all(np.allclose(a, b, rtol=1e-5, atol=1e-7) for a, b in zip(weights(one), weights(other), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("cpu", "known"),
+    [
+        ("flags\t\t: fpu avx2 avx512f\nmodel name\t: amx_bf16\n", False),
+        ("processor\t: 0\nflags\t\t: avx512f avx512_bf16\n", True),
+        ("flags\t\t: amx_tile amx_bf16\n", True),
+        ("processor\t: 0\nFeatures\t: fp asimd bf16\n", None),
+        (None, None),
+    ],
+)
+def test_a_cpu_without_bfloat16_is_known(cpu, known, tmp_path, monkeypatch, caplog):
+    if cpu is not None:
+        (tmp_path / "cpuinfo").write_text(cpu)
+    assert engine.has_bfloat16(tmp_path / "cpuinfo") is known
+    monkeypatch.setattr(engine, "has_bfloat16", lambda: known)
+    Engine(precision="bfloat16")
+    Engine(precision="float16")
+    assert [record.message.split(":")[0] for record in caplog.records] == ["bfloat16 is slow here"] * (known is False)
 
 
 def test_what_does_not_fit_is_refused(tiny, tmp_path):

@@ -18,7 +18,7 @@ from ganime.data.packed import pack
 from ganime.data.pipeline import make_dataset
 from ganime.errors import InputError, NonFiniteError
 from ganime.recipes import RECIPES
-from ganime.runs import Run, read_history
+from ganime.run import Run, read_history
 from ganime.training.fit import build_gan, fit
 from tests.conftest import FACES64, ROOT, TINY
 

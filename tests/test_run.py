@@ -1,12 +1,12 @@
 import os
 import time
+from pathlib import Path
 
 import pytest
 
-from ganime import runs
 from ganime.errors import GanimeError, InputError
 from ganime.files import atomic_write
-from ganime.runs import Run, latest_run
+from ganime.run import ROOT, Run, latest_run, read_history
 
 CONFIG = {"recipe": {"batch_size": 4, "widths": (8, 8)}, "seed": 0, "versions": {"keras": "1"}}
 
@@ -39,8 +39,8 @@ def test_a_run_has_one_trainer(tmp_path):
 
 def test_names_and_paths(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert Run("a").path == runs.ROOT / "a"
-    assert Run("./a").path == runs.Path("a")
+    assert Run("a").path == ROOT / "a"
+    assert Run("./a").path == Path("a")
     with pytest.raises(InputError, match="there is no run"):
         latest_run()
     with pytest.raises(InputError, match="there is no run b"):
@@ -74,8 +74,8 @@ def test_atomic_write_is_whole_or_not_at_all(tmp_path):
 
 def test_history_leaves_a_torn_row_out(tmp_path):
     path = tmp_path / "history.csv"
-    assert runs.read_history(path) == {}
+    assert read_history(path) == {}
     path.write_text("step,d_loss\n1,0.5\n2,0.25\n3,0.1")
-    assert runs.read_history(path)["step"].tolist() == [1, 2]
+    assert read_history(path)["step"].tolist() == [1, 2]
     path.write_text("step,d_loss\n")
-    assert runs.read_history(path) == {}
+    assert read_history(path) == {}

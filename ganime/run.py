@@ -41,6 +41,9 @@ class Run:
         self.evaluations_path = self.path / "evaluations.jsonl"
         self.state_path = self.path / "state" / "gan.weights.h5"
 
+    def __repr__(self):
+        return f"<Run {self.name}: {self.path}>"
+
     def lock(self):
         """Hold the run for this process, in a `with` statement.
 
@@ -93,6 +96,11 @@ class Run:
         """Steps and paths of the sample grids, in the order of their steps."""
         return list_samples(self.samples_path)
 
+    def last_trained(self) -> float:
+        """When a step was last made, in seconds since the epoch of the clock."""
+        written = (path for path in (self.history_path, self.config_path, self.path) if path.exists())
+        return next(written).stat().st_mtime
+
 
 def latest_run() -> Run:
     """The run in `checkpoints/` that was trained last.
@@ -103,11 +111,7 @@ def latest_run() -> Run:
     found = [Run(path.parent.name) for path in ROOT.glob("*/config.json")]
     if not found:
         raise InputError(f"there is no run in {ROOT.resolve()}; train one with `fit`")
-
-    def last_trained(run):
-        return (run.history_path if run.history_path.exists() else run.config_path).stat().st_mtime_ns
-
-    return max(found, key=last_trained)
+    return max(found, key=Run.last_trained)
 
 
 def list_samples(folder: Path) -> list[tuple[int, Path]]:
