@@ -120,11 +120,12 @@ class KernelDistance(keras.metrics.Metric):
         self.batches = self.add_weight(name="batches", initializer="zeros")
 
     def update_state(self, real, generated):
-        """Add a batch of images in [-1, 1], float [two or more, height, width, 3] each."""
+        """Add a batch of images in [-1, 1], float [batch, height, width, 3] each; a batch of one has no pairs, adds nothing."""
         pixels = [keras.ops.round((keras.ops.clip(images, -1.0, 1.0) + 1.0) * 127.5) for images in (real, generated)]
         x, y = (self.extractor.model(images)["features"] for images in pixels)
-        self.total.assign_add(_mean_of_pairs(x) + _mean_of_pairs(y) - 2.0 * keras.ops.mean(_kernel(x, y)))
-        self.batches.assign_add(1.0)
+        counts = keras.ops.minimum(keras.ops.cast(keras.ops.shape(x)[0], "float32") - 1.0, 1.0)  # 0 for one image, 1 for more
+        self.total.assign_add(counts * (_mean_of_pairs(x) + _mean_of_pairs(y) - 2.0 * keras.ops.mean(_kernel(x, y))))
+        self.batches.assign_add(counts)
 
     def result(self):
         return self.total / keras.ops.maximum(self.batches, 1.0)
@@ -153,4 +154,4 @@ def _kernel(x, y):
 def _mean_of_pairs(x):
     products = _kernel(x, x)
     count = keras.ops.cast(keras.ops.shape(x)[0], products.dtype)
-    return (keras.ops.sum(products) - keras.ops.trace(products)) / (count * (count - 1.0))
+    return (keras.ops.sum(products) - keras.ops.trace(products)) / keras.ops.maximum(count * (count - 1.0), 1.0)

@@ -1,6 +1,8 @@
 """What a model that two optimizers train owes to Keras: means over an epoch, evaluation, learning rates, saving, export."""
 
 import functools
+import inspect
+import warnings
 
 import keras
 import numpy as np
@@ -8,8 +10,9 @@ import tensorflow as tf
 
 from ganime.errors import InputError
 from ganime.training import draws, losses, replicas
-from ganime.training.checks import OUT_OF_RANGE, scale_pictures
+from ganime.training.checks import OUT_OF_RANGE, UNWEIGHTED, check_fit_arguments, scale_pictures
 
+NO_H5 = "a GAN is saved as .keras, its weights as .weights.h5; Keras' legacy .h5 has no place for two optimizers"
 EVALUATION = 1 << 40  # where the steps of an evaluation are counted from, so that they draw as no step of a training does
 
 
@@ -48,12 +51,13 @@ class Means:
 
 class _BothOptimizers:
     """What Keras' callbacks find as the model's optimizer: the learning rate is the generator's; if it is changed, that of the
-    discriminator changes in proportion."""
+    discriminator changes in proportion. `iterations` are the model's steps."""
 
     built, use_ema = True, False
 
-    def __init__(self, g_optimizer, d_optimizer):
+    def __init__(self, g_optimizer, d_optimizer, step):
         self._optimizers = g_optimizer, d_optimizer
+        self.inner_optimizer, self.iterations = g_optimizer, step  # for TensorBoard
 
     @property
     def variables(self):
@@ -69,12 +73,17 @@ class _BothOptimizers:
         share = float(d_optimizer.learning_rate) / (float(g_optimizer.learning_rate) or 1.0)
         g_optimizer.learning_rate, d_optimizer.learning_rate = value, share * float(value)
 
+    def get_config(self):
+        raise InputError(NO_H5)  # only Keras' legacy format asks
+
 
 def _in_words(method):
-    """A method of Keras' model in which pictures out of range are an `InputError`."""
+    """A method of Keras' model in which arguments that would be ignored and pictures out of range are an `InputError`."""
+    signature = inspect.signature(method)
 
     @functools.wraps(method)
     def call(self, *args, **kwargs):
+        check_fit_arguments(signature.bind(self, *args, **kwargs).arguments)
         try:
             return method(self, *args, **kwargs)
         except tf.errors.InvalidArgumentError as error:
@@ -95,7 +104,14 @@ class AdversarialModel(keras.Model):
         """Set what a step logs, and which metrics an evaluation adds."""
         self._train_means, self._test_means = Means(names), Means([name for name in names if name != "r1"])
         self._metrics_of_images = lambda: metrics  # hidden from Keras, which would save them with the state
-        self.optimizer = _BothOptimizers(self.g_optimizer, self.d_optimizer)
+        self.optimizer = _BothOptimizers(self.g_optimizer, self.d_optimizer, self.step)
+
+    @property
+    def metrics_names(self):
+        """Names of what `evaluate` returns, in its order."""
+        if not self.compiled:
+            return []
+        return sorted([*self._test_means.names, *(metric.name for metric in self._metrics_of_images())])
 
     def reset_metrics(self):
         """Begin means over an epoch or an evaluation again."""
@@ -115,9 +131,13 @@ class AdversarialModel(keras.Model):
 
     def _read_pictures(self, data, first):
         """A batch in [-1, 1]; where the discriminator looks at groups, the last is filled up with the first pictures."""
-        pictures = keras.utils.unpack_x_y_sample_weight(data)[0]
+        pictures, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
         if isinstance(pictures, dict | list | tuple):
-            raise InputError(f"fit takes pictures, [batch, height, width, 3], not a {type(pictures).__name__} of them")
+            raise InputError(f"a batch is one array of pictures, [batch, height, width, 3], not a {type(pictures).__name__}")
+        if weights is not None:
+            raise InputError(f"sample_weight {UNWEIGHTED}")
+        if labels is not None:
+            warnings.warn("labels (y) are ignored: a GAN trains on pictures alone", stacklevel=2)
         pictures = scale_pictures(tf.convert_to_tensor(pictures), self.discriminator.input_shape[1:], first)
         group = self._group
         if group == 1 or (pictures.shape[0] or 1) % group == 0:
@@ -157,7 +177,18 @@ class AdversarialModel(keras.Model):
         """Export the averaged generator, from latents to images, in a format of Keras' (see `keras.Model.export`;
         `ganime.export` writes smaller files, and proves them)."""
         signature = [keras.InputSpec(shape=(None, self.latent_size), dtype="float32", name="latents")]
-        self.averaged_generator.export(filepath, format, **{"input_signature": signature, **options})
+        self.averaged_generator.export(str(filepath), format, **{"input_signature": signature, **options})
+
+    def save(self, filepath, *args, **kwargs):
+        """Save networks, optimizers and step as `.keras`, or as a folder (see `keras.Model.save`). Where it is loaded with
+        `keras.models.load_model`, import this class first: `from ganime import GAN`."""
+        if str(filepath).endswith((".h5", ".hdf5")):
+            raise InputError(NO_H5)
+        super().save(filepath, *args, **kwargs)
+
+    def quantize(self, *args, **kwargs):
+        """Refused: no optimizer could train on."""
+        raise InputError("a quantized GAN cannot train; ganime.export writes small generators, in float16 or int8")
 
     def get_config(self):
         return {
@@ -183,6 +214,8 @@ class AdversarialModel(keras.Model):
         return {**optimizers, **self.settings, **self._execution, **({"metrics": metrics} if metrics else {})}
 
     def compile_from_config(self, config):
+        import ganime.metrics.while_training  # noqa: F401 (Keras finds no metric that is not imported)
+
         given = {key: config[key] for key in ("g_optimizer", "d_optimizer", "metrics") if key in config}
         made = {key: keras.saving.deserialize_keras_object(value) for key, value in given.items()}
         self.compile(**{**config, **made})

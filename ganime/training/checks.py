@@ -6,15 +6,27 @@ import tensorflow as tf
 from ganime.errors import InputError
 
 OUT_OF_RANGE = "pictures must be float in [-1, 1] or uint8 in 0...255; this batch has other numbers"
+REFUSED_CALLBACKS = {
+    keras.callbacks.OrbaxCheckpoint: "OrbaxCheckpoint saves no GAN, whose variables are not all named differently; "
+    "keras.callbacks.ModelCheckpoint does",
+    keras.callbacks.SwapEMAWeights: "SwapEMAWeights swaps what an optimizer averages, and here none does: "
+    "GAN(ema_half_life=...) sets how gan.averaged_generator is averaged",
+    keras.callbacks.TerminateOnNaN: "TerminateOnNaN watches 'loss' alone, which a GAN does not log; "
+    "ganime.callbacks.StopOnNonFinite() watches all that it does",
+}
+UNWEIGHTED = "has no meaning for a GAN, in which all pictures weigh the same; leave it out"
 SETTINGS_OF_LOSS = "relativistic, label_noise, label_smoothing, real_weight, fake_weight, generator_weight and r1_weight"
 
 
 def check_networks(generator: keras.Model, discriminator: keras.Model) -> None:
-    """See that the discriminator takes what the generator makes.
+    """See that the discriminator takes what the generator makes, and that both end as a GAN's networks do.
 
     Raises:
         InputError: If it does not.
     """
+    for name, network in (("generator", generator), ("discriminator", discriminator)):
+        if not hasattr(network, "input_shape"):
+            raise InputError(f"the {name} has unknown shapes; put keras.Sequential([keras.Input(...), {name}]) in its place")
     latents, images = generator.input_shape, generator.output_shape
     if len(latents) != 2 or len(images) != 4:
         raise InputError(
@@ -25,6 +37,17 @@ def check_networks(generator: keras.Model, discriminator: keras.Model) -> None:
         raise InputError(f"the generator makes images of {images[1:]}, but the discriminator takes {taken[1:]}")
     if discriminator.output_shape[1:] != (1,):
         raise InputError(f"a discriminator gives one logit for each image, [batch, 1], not {discriminator.output_shape}")
+    if _ends_in_sigmoid(generator):
+        raise InputError("the generator ends in a sigmoid, but images are in [-1, 1]: end it in tanh, or add Rescaling(2, -1)")
+    if _ends_in_sigmoid(discriminator):
+        raise InputError("the discriminator ends in a sigmoid, but a GAN takes its logits: leave that activation out")
+    for name, network in (("generator", generator), ("discriminator", discriminator)):
+        if network.losses or any(getattr(layer, "activity_regularizer", None) for layer in network.layers):
+            raise InputError(f"the {name} has regularizers, which are not in a GAN's losses; optimizers have weight_decay")
+
+
+def _ends_in_sigmoid(network):
+    return getattr(network.layers[-1], "activation", None) is keras.activations.sigmoid
 
 
 def check_optimizers(g_optimizer, d_optimizer) -> None:
@@ -38,6 +61,25 @@ def check_optimizers(g_optimizer, d_optimizer) -> None:
     for name, optimizer in (("g_optimizer", g_optimizer), ("d_optimizer", d_optimizer)):
         if getattr(optimizer, "inner_optimizer", optimizer).use_ema:
             raise InputError(f"{name} has use_ema, which changes nothing here: GAN(ema_half_life=...) averages the generator")
+
+
+def check_fit_arguments(arguments: dict) -> None:
+    """See that nothing that Keras' `fit` and `evaluate` take would be ignored.
+
+    Raises:
+        InputError: If something would.
+    """
+    if arguments.get("x") is None:
+        raise InputError("x is missing: an array, a tf.data.Dataset or a keras.utils.PyDataset of pictures")
+    for name in ("class_weight", "sample_weight"):
+        if arguments.get(name) is not None:
+            raise InputError(f"{name} {UNWEIGHTED}")
+    callbacks = arguments.get("callbacks") or []
+    for callback in getattr(callbacks, "callbacks", callbacks if isinstance(callbacks, list | tuple) else [callbacks]):
+        if sentence := REFUSED_CALLBACKS.get(type(callback)):
+            raise InputError(sentence)
+        if isinstance(callback, keras.callbacks.ModelCheckpoint) and callback.save_best_only and callback.save_freq != "epoch":
+            raise InputError('ModelCheckpoint: save_best_only needs save_freq="epoch"; with another Keras fails')
 
 
 def check_keras_arguments(optimizer, metrics, ignored) -> None:
