@@ -35,6 +35,14 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: "sigkill" not in item.name)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def graphs_as_they_are():
+    """TensorFlow takes longer to optimize a tiny network's graph than to run it."""
+    import tensorflow as tf
+
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+
 @pytest.fixture(scope="session")
 def tiny():
     """The default recipe, made small: every mechanism it uses, in little time."""

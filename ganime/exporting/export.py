@@ -1,5 +1,6 @@
 """Write a generator in another format, and prove what was written."""
 
+import logging
 import os
 import tempfile
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from ganime.exporting.facts import describe
 from ganime.exporting.small import WEIGHTS, shrink
 from ganime.files import atomic_write
 from ganime.generation.chain import Chain, Unsupported, read_chain
-from ganime.generation.edits import Edits
+from ganime.generation.edits import Edits, edits_path
 from ganime.generation.latents import from_seeds
 from ganime.generation.numpy_generator import NumpyGenerator
 from ganime.generation.sampling import find_generator, load_generator
@@ -64,8 +65,9 @@ def export(
 
     Raises:
         InputError: If the generator is none that can be exported, or an argument is none of the above.
-        GanimeError: If a runtime is not installed, or the written file's images differ by more than 1e-4 from what Keras (or,
-            for smaller weights, NumPy with the same weights) makes of the same latents. Nothing is left behind then.
+        GanimeError: If a runtime is not installed, or the written file's images differ by more than 1e-4 from what Keras (for
+            smaller weights: NumPy, with the same weights, after it was compared with Keras) makes of the same latents. Nothing
+            is left behind then.
 
     Example:
         >>> import ganime
@@ -74,20 +76,15 @@ def export(
     """
     output, weights = Path(output), weights or ("float16" if format == "web" else "float32")
     check_arguments(format, output, weights)
-    with tempfile.TemporaryDirectory() as folder:
-        if hasattr(source, "save"):
-            path = Path(folder, "generator.keras")
-            source.save(path)
-        else:
-            path = find_generator(source)
-        chain = shrink(read_generator(path), weights)
-        latents = from_seeds(range(FACES), chain.latent_size)
-        images = _run_keras(path, latents)
-        facts, edits = describe(path, chain.latent_size, license_name), find_edits(path)
     writer = {"onnx": onnx, "litert": litert, "saved-model": saved_model, "web": web}[format]
-    about = (facts, edits) if format == "web" else (facts,)
-    with getattr(writer, "place", atomic_write)(output) as part:
-        writer.write(part, chain, *about)
+    with tempfile.TemporaryDirectory() as folder, getattr(writer, "place", atomic_write)(output) as part:
+        path = _find_file(source, Path(folder))
+        exact = read_generator(path)
+        latents = from_seeds(range(FACES), exact.latent_size)
+        images = _run_keras(path, latents)
+        check_images(NumpyGenerator(exact)(latents), images)
+        chain, facts = shrink(exact, weights), describe(path, exact.latent_size, license_name)
+        writer.write(part, chain, facts, *([find_edits(path)] if format == "web" else []))
         made = writer.run(part, latents)
         check_images(made, images if weights == "float32" else NumpyGenerator(chain)(latents))
         check_images(writer.run(part, latents[:1]), made[:1])
@@ -95,11 +92,26 @@ def export(
     return Export(output, size, float(np.abs(made - images).max()))
 
 
-def find_edits(path: Path) -> Edits | None:
-    """The edits that were found for the generator in a `.keras` file; None if there are none."""
+def _find_file(source, folder):
+    """The `.keras` file of a generator, which is written to a folder if it is in memory."""
+    if hasattr(source, "generator") and hasattr(source, "save"):
+        raise InputError("export takes a generator: gan.averaged_generator or gan.generator, not a whole GAN")
+    if hasattr(source, "save"):
+        source.save(folder / "generator.keras")
+        return folder / "generator.keras"
+    if source is not None and not isinstance(source, str | os.PathLike):
+        raise InputError(f"export takes a Keras model, the path of a .keras file or None, not {type(source).__name__}")
+    return find_generator(source)
+
+
+def find_edits(path: str | os.PathLike | None) -> Edits | None:
+    """The edits of a generator; None if none were found yet, or, with a line on the log, if they are of no use."""
+    path = find_generator(path)
     try:
         return Edits.load(path)
-    except InputError:
+    except InputError as error:
+        if edits_path(path).exists():
+            logging.getLogger(__name__).warning("without edits: %s", error)
         return None
 
 
@@ -119,6 +131,10 @@ def check_arguments(format: str, output: Path, weights: str) -> None:
     suffix, suffixes = output.suffix.lower(), SUFFIXES[format]
     if suffixes and suffix != suffixes:
         raise InputError(f"{output}: the name of a file for {format} must end in {suffixes}")
+    if output.is_dir() and (suffixes or suffix == ".html"):
+        raise InputError(f"{output} is a folder")
+    if output.resolve() == Path.cwd():
+        raise InputError(f"{output} is the current folder, which cannot be replaced; name another one")
 
 
 def read_generator(path: Path) -> Chain:

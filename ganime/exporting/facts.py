@@ -28,7 +28,8 @@ def describe(path: str | os.PathLike | None, latent_size: int, license_name: str
     """
     path = find_generator(path)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    facts = {"name": path.stem, "license": "not stated"} | _read_facts(path, sha256)
+    name = path.stem.encode("utf-8", "replace").decode()
+    facts = {"name": name, "license": "not stated"} | _read_facts(path, sha256)
     facts |= {"license": license_name} if license_name else {}
     return facts | {"seeds": SEEDS.format(size=latent_size), "ganime": __version__, "sha256": sha256}
 

@@ -64,16 +64,21 @@ def check_replaceable(folder: Path) -> set[str]:
         The names of what is in the folder.
 
     Raises:
-        InputError: If something is in there that `share` has not written.
+        InputError: If something is in there that `share` has not written, or that was changed since.
     """
     if not folder.is_dir():
         return set()
-    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
-    if there:
-        with contextlib.suppress(GanimeError, OSError):
-            there -= {MANIFEST, *read_manifest(folder / MANIFEST)}
-    if there:
-        raise InputError(f"--output {folder} holds {min(there)}, which `share` has not written; name another folder")
+    ours = {}
+    with contextlib.suppress(GanimeError, OSError):
+        ours = read_manifest(folder / MANIFEST)
+    for path in sorted(path for path in folder.rglob("*") if not path.is_dir()):
+        name = path.relative_to(folder).as_posix()
+        if ours and name == MANIFEST:
+            continue
+        if name not in ours:
+            raise InputError(f"--output {folder} holds {name}, which `share` has not written; name another folder")
+        if hash_file(path) != ours[name]:
+            raise InputError(f"--output {folder}: {name} was changed since `share` wrote it; keep it, and name another folder")
     return {path.name for path in folder.iterdir()}
 
 

@@ -33,8 +33,13 @@ class PageServer(ThreadingHTTPServer):
     def __init__(self, files: Mapping[str, bytes], port: int = 0):
         self.files = {f"/{name}": content for name, content in files.items()} | {"/": files["index.html"]}
         super().__init__(("127.0.0.1", port), _Handler)
-        self.hosts = {f"{name}:{self.server_port}" for name in ("127.0.0.1", "localhost")}
+        # Browsers leave out port 80.
+        ending = "" if self.server_port == 80 else f":{self.server_port}"
+        self.hosts = {f"127.0.0.1{ending}", f"localhost{ending}"}
         self.address = f"http://127.0.0.1:{self.server_port}/"
+
+    def handle_error(self, request, client_address):
+        """Say nothing: a browser has left before it had all."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -123,7 +123,13 @@ def _variables(layers, weights):
             continue
         number = counts[kind] = counts.get(kind, -1) + 1
         stored = weights[f"layers/{name}_{number}/vars" if number else f"layers/{name}/vars"]
-        yield [stored[str(i)][()].astype(np.float64) for i in range(len(stored))]
+        yield [_to_float64(stored[str(i)][()]) for i in range(len(stored))]
+
+
+def _to_float64(array):
+    if array.dtype.kind == "V":  # bfloat16, the upper half of a float32, as h5py gives it
+        array = (array.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
+    return array.astype(np.float64)
 
 
 def _require(condition):
@@ -155,4 +161,6 @@ def _read_activation(part):
         _require(config["activation"] == "tanh")
         return None
     _require(part.kind in ("ReLU", "LeakyReLU") and config.get("max_value") is None and not config.get("threshold"))
-    return float(config["negative_slope"])
+    slope = float(config["negative_slope"])
+    _require(0 <= slope <= 1)  # else it is not the larger one of two
+    return slope

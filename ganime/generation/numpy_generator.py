@@ -27,9 +27,11 @@ class NumpyGenerator:
     """
 
     def __init__(self, source: Chain | str | os.PathLike):
-        chain = source if isinstance(source, Chain) else read_chain(source)
-        if not chain.precise:
-            raise Unsupported
+        chain = source
+        if not isinstance(source, Chain):
+            chain = read_chain(source)
+            if not chain.precise:
+                raise Unsupported
         self.input_shape, self.output_shape = (None, chain.latent_size), (None, *chain.image_shape)
         self._steps = [_make_step(layer) for layer in chain.layers]
 

@@ -97,6 +97,46 @@ def test_a_file_that_makes_other_images_is_not_kept(tmp_path, generator_path, ki
     assert [*tmp_path.iterdir()] == [path]
 
 
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "bfloat16"])
+def test_a_generator_in_memory_in_16_bits_goes_to_every_format(tmp_path, policy):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        generator = build()
+    finally:
+        keras.config.set_dtype_policy(before)
+    for kind, weights in (("web", None), ("litert", "float16"), ("onnx", "int8")):
+        assert export(generator, kind, tmp_path / NAMES[kind], weights).difference < 0.1
+
+
+def test_edits_of_no_use_are_said(tmp_path, generator_path, caplog):
+    path = tmp_path / "g.keras"
+    path.write_bytes(generator_path.read_bytes())
+    export(path, "web", tmp_path / "page")
+    assert not caplog.messages
+    (tmp_path / "g.edits.npz").write_bytes(b"damaged")
+    export(path, "web", tmp_path / "page")
+    assert "without edits" in caplog.messages[0] and "damaged" in caplog.messages[0]
+
+
+@pytest.mark.parametrize(
+    ("source", "message"), [(3, "a Keras model, the path of a .keras file or None, not int"), ("gan", "not a whole GAN")]
+)
+def test_what_is_no_generator_is_refused(tmp_path, source, message):
+    if source == "gan":
+        source = ganime.GAN(build(), ganime.build_discriminator(32, widths=(4,)))
+    with pytest.raises(InputError, match=message):
+        export(source, "onnx", tmp_path / "g.onnx")
+
+
+def test_a_place_that_cannot_be_is_refused_before_the_work(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "g.onnx").mkdir()
+    for kind, place, message in (("onnx", "g.onnx", "is a folder"), ("web", ".", "is the current folder")):
+        with pytest.raises(InputError, match=message):
+            export("none.keras", kind, place)
+
+
 def test_a_generator_of_other_layers_is_refused(tmp_path):
     other = keras.Sequential([keras.Input((8,)), keras.layers.Dense(12), keras.layers.Reshape((2, 2, 3))])
     with pytest.raises(InputError, match="not a chain of transposed convolutions"):

@@ -15,7 +15,7 @@ from huggingface_hub import constants
 import ganime
 from ganime.errors import GanimeError, InputError
 from ganime.exporting.hub import check_push, fetch_generator, push
-from ganime.exporting.manifest import write_manifest
+from ganime.exporting.manifest import check_replaceable, write_manifest
 from ganime.generation.edits import Edits
 from ganime.generation.sampling import load_for, sample
 from tests.conftest import ROOT
@@ -238,3 +238,15 @@ def assert_push_fails(folder, message):
     with pytest.raises(GanimeError, match=message) as error:
         push(folder, "me/faces")
     assert "\n" not in str(error.value)
+
+
+def test_a_folder_in_which_something_was_changed_is_not_replaced(folder):
+    assert check_replaceable(folder) == {"README.md", "ganime.json", "generator.edits.npz", "generator.keras", "page"}
+    card = (folder / "README.md").read_text()
+    (folder / "README.md").write_text(card + "in my own words")
+    with pytest.raises(InputError, match=r"README\.md was changed since"):
+        check_replaceable(folder)
+    (folder / "README.md").write_text(card)
+    (folder / "page" / "mine.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"holds page/mine\.txt, which"):
+        check_replaceable(folder)

@@ -53,13 +53,15 @@ def make(kind):
     if kind == "a model in the model":
         return keras.Model(points, chain(points))
     x = chain.layers[-2].output
+    if kind == "a steep slope":
+        return keras.Model(chain.input, keras.layers.LeakyReLU(1.5)(x))
     if kind == "a branch":
         return keras.Model(chain.input, keras.layers.Activation("tanh")(x + x))
     return keras.Model(chain.input, keras.layers.Activation("sigmoid")(x))
 
 
 @pytest.mark.parametrize(
-    "kind", ["another precision", "another layer", "a model in the model", "a branch", "another activation"]
+    "kind", ["another precision", "another layer", "a model in the model", "a branch", "another activation", "a steep slope"]
 )
 def test_what_numpy_cannot_run_is_left_to_keras(tmp_path, kind):
     make(kind).save(tmp_path / "g.keras")
