@@ -44,8 +44,7 @@ class Person:
     def download(self, act):
         with self.page.expect_download() as found:
             act()
-        with open(found.value.path(), "rb") as file:
-            return found.value.suggested_filename, file.read()
+        return found.value.suggested_filename, found.value.path().read_bytes()
 
 
 def use_controls(page, chain, edits, folder):
@@ -71,9 +70,8 @@ def _wall(person, page, *_):
     page.keyboard.press("PageDown")
     page.keyboard.press("PageDown")
     active = page.get_attribute("#grid", "aria-activedescendant")
-    person.check(
-        "PageDown scrolls", page.evaluate("document.querySelector('#grid').scrollTop") > 500 and page.is_visible(f"#{active}")
-    )
+    scrolled = page.evaluate("document.querySelector('#grid').scrollTop")
+    person.check("PageDown scrolls", scrolled > 500 and page.is_visible(f"#{active}"))
     person.changes("Enter chooses", lambda: page.keyboard.press("Enter"))
     person.check("Enter chooses the right one", person.caption() == f"Seed {active[5:]}")
     page.keyboard.press("c")
@@ -94,8 +92,8 @@ def _face(person, page, chain, edits, folder):
     person.changes("a seed is typed", lambda: seed("123"))
     seed("x")
     person.check("a wrong seed is refused", "whole number" in page.inner_text("#notice") and page.input_value("#seed") == "123")
-    page.click("#notice-close")
     person.changes("the dice", lambda: page.click("#roll"))
+    person.check("the note goes away", page.is_hidden("#notice"))
     seed("7")
     generator, point = NumpyGenerator(chain), latents.from_seeds([7], chain.latent_size)
     plain = person.look()
@@ -155,7 +153,7 @@ def _history(person, page, *_):
 
 
 def _collection(person, page, chain, _, folder):
-    page.keyboard.press("c")
+    page.keyboard.press("C")  # as with Caps Lock
     person.check("nothing is collected twice", person.kept() == 3)
     person.changes("a collected face is chosen", lambda: page.click("#kept li:first-child button"))
     _, content = person.download(lambda: page.click("#save-all"))
@@ -231,17 +229,15 @@ def _walk(person, page, chain, *_):
     page.click("#play")
     person.check("it pauses", page.inner_text("#play") == "Play")
     person.changes("its place, by key", lambda: page.press("#place", "PageUp"))
-    for _ in range(8):
-        page.press("#pace", "ArrowLeft")
+    page.press("#pace", "Home")
     person.check("its pace", "0.2 s" in page.inner_text("#pace-row"))
     page.fill("#scale", "2")
     _, content = person.download(lambda: page.click("#gif"))
-    with Image.open(io.BytesIO(content)) as gif:
-        size = tuple(2 * side for side in chain.image_shape[1::-1])
-        person.check("a GIF", gif.n_frames == 5 * person.kept() and gif.size == size and gif.info.get("loop") == 0)
+    gif, size = Image.open(io.BytesIO(content)), tuple(2 * side for side in chain.image_shape[1::-1])
+    person.check("a GIF", gif.n_frames == 5 * person.kept() and gif.size == size and gif.info.get("loop") == 0)
     _, content = person.download(lambda: page.click("#video"))
     person.check("a video", content[:4] == b"\x1aE\xdf\xa3" and len(content) > 5000)
-    page.press("#pace", "End")
+    page.fill("#pace", "4")
     page.click("#gif")
     person.check("a recording can be cancelled", page.inner_text("#gif").strip() == "Cancel")
     page.click("#gif")
@@ -258,8 +254,7 @@ def _keys(person, page, *_):
     person.changes("R", lambda: page.keyboard.press("r"))
     page.keyboard.press("m")
     person.check("M", page.is_visible("#panel-mix"))
-    page.keyboard.press("w")
-    page.keyboard.press("p")
+    page.keyboard.type("wP")  # Shift is held for the latter
     person.check("W and P", page.is_visible("#panel-walk") and page.inner_text("#play") == "Play")
     page.focus("#tab-walk")
     page.keyboard.press("ArrowRight")
@@ -267,7 +262,7 @@ def _keys(person, page, *_):
     name, _ = person.download(lambda: page.keyboard.press("s"))
     person.check("S", name.endswith(".png"))
     page.keyboard.press("?")
-    person.check("?", page.is_visible("#help"))
+    person.check("?", page.is_visible("#help") and page.evaluate("document.activeElement.id") == "help-title")
     page.set_checked("#shortcuts", False)
     page.keyboard.press("Escape")
     person.changes("single keys can be turned off", lambda: page.keyboard.press("r"), changes=False)

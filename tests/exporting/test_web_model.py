@@ -12,7 +12,7 @@ from py_mini_racer import MiniRacer
 from safetensors import safe_open
 
 from ganime.errors import GanimeError, InputError
-from ganime.exporting import web_model
+from ganime.exporting import web, web_model
 from ganime.exporting.small import WEIGHTS, shrink
 from ganime.exporting.web_model import KERNEL, run_web_model, write_web_model
 from ganime.generation.chain import Chain, Layer, read_chain
@@ -79,8 +79,9 @@ class Worker:
         self.how, self._engine = how, MiniRacer()
         self._engine.eval(WORKER + KERNEL.with_name("worker.js").read_text())
 
-    def open(self, content):
-        kernel = f'buffer("{KERNEL.read_bytes().hex()}")' if self.how == "wasm" else "null"
+    def open(self, content, kernel=None):
+        kernel = web.seal(KERNEL.read_bytes()) if kernel is None else kernel
+        kernel = f'buffer("{kernel.hex()}")' if self.how == "wasm" else "null"
         return self.ask(f'{{ type: "open", model: buffer("{content.hex()}"), kernel: {kernel} }}')
 
     def draw(self, latents, shape):
@@ -228,6 +229,23 @@ def test_an_intact_file_of_something_else_is_refused(tmp_path, worker):
     ]:
         answer = change(name, **entries)
         assert answer["type"] == "failed" and "damaged" in answer["message"], (name, entries)
+
+
+def test_a_damaged_kernel_is_refused_and_not_replaced(tmp_path):
+    """Some would draw other faces; and plain JavaScript would draw slowly, the browser being blamed."""
+    content = write(tmp_path / "g.safetensors", make_chain(SHAPES["usual"])).read_bytes()
+    worker, kernel = Worker("wasm"), web.seal(KERNEL.read_bytes())
+    flipped = (kernel[:place] + bytes([kernel[place] ^ 4]) + kernel[place + 1 :] for place in range(0, len(kernel), 997))
+    for damaged in (*flipped, kernel[:-1], kernel[: len(kernel) // 2], b"", b"<!doctype html>", KERNEL.read_bytes()):
+        answer = worker.open(content, damaged)
+        assert answer["type"] == "failed" and "kernel.wasm is damaged" in answer["message"]
+    assert worker.open(content)["how"] == "wasm"
+
+
+def test_a_browser_without_what_the_kernel_needs_draws_by_javascript(tmp_path):
+    content = write(tmp_path / "g.safetensors", make_chain(SHAPES["usual"])).read_bytes()
+    other = KERNEL.read_bytes()[:8] + b"\x0b"  # what this browser does not know
+    assert Worker("wasm").open(content, web.seal(other))["how"] == "javascript"
 
 
 def test_what_cannot_be_drawn_is_said_in_one_line(tmp_path, worker):

@@ -3,6 +3,9 @@
 import { MOST_SEED, fromSeed, scale } from "./seeds.js";
 import { applyEdits } from "./latents.js";
 
+export const MOST_KEPT = 64;
+const FOREIGN = "This link names something that this generator does not have; the rest is shown.";
+
 // A face is {seed or latent, truncation, edits: {name: strength}}.
 
 /** The latent of a face, its truncation and edits applied. */
@@ -27,19 +30,21 @@ export function writeFace({ seed, latent, truncation, edits }) {
   return [name, truncation, ...Object.entries(edits).map(([edit, strength]) => `${edit}:${strength}`)].join("~");
 }
 
-/** The face of a text, or null if there is none for this generator. */
-export function readFace(text, engine) {
+/**
+ * The face of a text, as far as this generator has it: numbers out of range are put into it, unknown edits left out. Null if
+ * there is none. `miss()` is called for whatever is not as the text says.
+ */
+export function readFace(text, engine, miss = () => {}) {
   const [name, truncation = "1", ...rest] = text.split("~");
-  const face = { truncation: number(truncation, 0, 1), edits: {} };
+  const face = { truncation: number(truncation, 0, 1, miss) ?? 1, edits: {} };
   if (name.startsWith("_")) face.latent = decode(name.slice(1), engine.latentSize);
   else face.seed = readSeed(name);
   for (const part of rest) {
-    const [edit, strength] = part.split(":");
-    face.edits[edit] = number(strength, -4, 4);
+    const [edit, amount = ""] = part.split(":");
+    const strength = engine.edits.includes(edit) ? number(amount, -4, 4, miss) : miss();
+    if (strength) face.edits[edit] = strength;
   }
-  const known = Object.keys(face.edits).every((edit) => engine.edits.includes(edit));
-  const sound = ![face.truncation, ...Object.values(face.edits)].includes(null);
-  return known && sound && (face.seed ?? face.latent ?? null) !== null ? face : null;
+  return (face.seed ?? face.latent ?? miss()) === undefined ? null : face;
 }
 
 /** The seed that a text names, or null. */
@@ -56,28 +61,41 @@ export function writeState({ face, view, start, tray, corners, at }) {
   return "#" + parts.join("&");
 }
 
-/** The part of the state that a fragment holds; what makes no sense is left out. */
+/** The part of the state that a fragment holds, and in a sentence or two what it lacks: what makes no sense is left out. */
 export function readState(fragment, engine) {
   const found = new URLSearchParams(fragment.slice(1));
-  const list = (name) => (found.get(name) ?? "").split(",");
-  const tray = list("kept").flatMap((text) => readFace(text, engine) ?? []);
-  const corners = list("mix")
-    .map(Number)
-    .filter((corner) => tray[corner]);
-  const at = list("at").map((share) => number(share, 0, 1));
-  const face = readFace(found.get("face") ?? "", engine);
-  const view = found.get("view");
-  const state = { tray, start: readSeed(found.get("wall") ?? "") ?? 0 };
+  let foreign = false;
+  const miss = () => void (foreign = true);
+  const list = (name) => (found.get(name) ? found.get(name).split(",") : []);
+  const one = (name, read) => (found.has(name) ? (read(found.get(name)) ?? miss()) : undefined);
+  const places = list("kept").map((text) => readFace(text, engine, miss)); // corners count also those that are none
+  const faces = places.filter(Boolean);
+  const tray = faces.slice(0, MOST_KEPT);
+  const corners = list("mix").map((corner) => tray.indexOf(places[corner] ?? miss()));
+  const at = list("at").map((share) => number(share, 0, 1, miss));
+  const state = { tray, start: one("wall", readSeed) ?? 0 };
+  const face = one("face", (text) => readFace(text, engine, miss));
+  const view = one("view", (name) => ["wall", "face", "mix", "walk"].find((known) => known === name));
   if (face) state.face = face;
-  if (["wall", "face", "mix", "walk"].includes(view)) state.view = view;
-  if ([2, 4].includes(corners.length)) state.corners = corners;
-  if (at.length === 2 && !at.includes(null)) state.at = at;
-  return state;
+  if (view) state.view = view;
+  if ([2, 4].includes(corners.length) && !corners.includes(-1)) state.corners = corners;
+  else if (corners.length) miss();
+  if (at.length === 2 && !at.includes(undefined)) state.at = at;
+  else if (at.length) miss();
+  const lacks = foreign ? [FOREIGN] : [];
+  if (faces.length > MOST_KEPT) lacks.push(leftOut(faces.length - MOST_KEPT));
+  return [state, lacks.join(" ")];
 }
 
-function number(text, least, most) {
+export const leftOut = (count) =>
+  `The collection holds ${MOST_KEPT} faces; ${count === 1 ? "one is" : `${count} are`} left out.`;
+
+/** The number of a text, put into its range; `miss()` if it is none or was out of it. */
+function number(text, least, most, miss) {
   const value = Number(text);
-  return text !== "" && value >= least && value <= most ? value : null;
+  if (!text.trim() || Number.isNaN(value)) return miss();
+  if (value < least || value > most) miss();
+  return Math.min(most, Math.max(least, value));
 }
 
 // Not btoa and atob: after them, arithmetic in Firefox takes a hundred times as long on some processors.

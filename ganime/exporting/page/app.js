@@ -1,6 +1,6 @@
 // The page: what the visitor has chosen (the state, which is in the address), and what each control does to it.
 
-import { describe, latentOf, readSeed, readState, writeFace, writeState } from "./address.js";
+import { describe, latentOf, leftOut, readSeed, readState, writeFace, writeState } from "./address.js";
 import { connectDownloads } from "./downloads.js";
 import { openEngine } from "./engine.js";
 import { connectKeys, connectTabs } from "./keys.js";
@@ -8,7 +8,7 @@ import { Mix } from "./mix.js";
 import { MOST_SEED } from "./seeds.js";
 import { inWords, makeSlider } from "./sliders.js";
 import { Stage } from "./stage.js";
-import { MOST_KEPT, Tray } from "./tray.js";
+import { Tray, collect } from "./tray.js";
 import { Walk } from "./walk.js";
 import { Wall } from "./wall.js";
 
@@ -22,13 +22,16 @@ const FIRST = { face: { seed: 7, truncation: 1, edits: {} }, tray: [], start: 0,
 let state;
 let engine, stage, wall, tray, mix, walk, sliders;
 
-function notice(text, failed = false) {
+/** Show a note: until the next thing is done or, of a kind, "lasting" until it is closed, "failed" for ever. */
+function notice(text, kind = "") {
   $("notice").hidden = !text;
-  $("notice").classList.toggle("failed", failed);
+  $("notice").className = kind;
   $("notice-text").textContent = text;
   $("late").hidden = true;
-  $("notice-close").hidden = failed;
+  $("notice-close").hidden = kind === "failed";
 }
+
+const forget = () => $("notice").className || notice("");
 
 function say(text) {
   $("said").textContent = text;
@@ -37,6 +40,7 @@ function say(text) {
 /** Change the state. A step (`step`) can be undone with the browser's Back; `hurry` while a slider moves. */
 function change(update, { step = true, hurry = false } = {}) {
   state = { ...state, ...update };
+  forget();
   if (!hurry) {
     const address = writeState(state);
     if (address !== location.hash) history[step ? "pushState" : "replaceState"](null, "", address);
@@ -96,12 +100,11 @@ function showWalk() {
 
 /** Collect faces. */
 function keep(...faces) {
-  const there = new Set(state.tray.map(writeFace));
-  const fresh = faces.filter((face) => !there.has(writeFace(face)));
-  const kept = [...state.tray, ...fresh];
-  change({ tray: kept.slice(0, MOST_KEPT) });
-  say(fresh.length ? `Collected; there are ${state.tray.length} faces` : "It is in the collection already");
-  if (kept.length > MOST_KEPT) notice(`The collection holds ${MOST_KEPT} faces; ${kept.length - MOST_KEPT} are left out.`);
+  const [kept, left] = collect(state.tray, faces);
+  const more = kept.length - state.tray.length;
+  change({ tray: kept });
+  say(more ? `Collected; there are ${kept.length} faces` : left ? "" : "It is in the collection already");
+  if (left) notice(leftOut(left));
 }
 
 /** The face on the stage: its seed with its edits or, where it is a mix or a step of a walk, its latent. */
@@ -176,6 +179,7 @@ function seedField(id, act, current) {
       const seed = readSeed($(id).value.trim());
       if (seed === null) notice(`A seed is a whole number from 0 to ${MOST_SEED}.`);
       else if (seed !== current()) act(seed);
+      else forget();
       $(id).value = current() ?? "";
     },
     "change",
@@ -207,11 +211,11 @@ function connect() {
   for (const button of all(".take"))
     button.addEventListener("click", () => keep(...Array.from({ length: 4 }, () => ({ ...FIRST.face, seed: randomSeed() }))));
   for (const button of all(".edit-this")) button.addEventListener("click", () => choose(shownFace(), "face"));
-  for (const name of ["help", "about"]) on(`show-${name}`, () => $(name).showModal());
+  for (const name of ["help", "about"]) on(`show-${name}`, () => openDialog(name));
   on("notice-close", () => notice(""));
   connectTabs($("tabs"), view);
   connectKeys(SHORTCUTS, () => $("shortcuts").checked && !document.querySelector("dialog[open]"));
-  connectDownloads({ engine, stage, walk, shownFace, kept: () => state.tray, size, keep, notice, say });
+  connectDownloads({ engine, stage, walk, shownFace, kept: () => state.tray, size, keep, notice, forget, say });
   addEventListener("popstate", restore);
   wide.addEventListener("change", () => show());
 }
@@ -226,14 +230,22 @@ const SHORTCUTS = {
   w: () => view("walk"),
   p: () => state.view === "walk" && togglePlay(),
   "/": () => $("seed").offsetParent && $("seed").select(),
-  "?": () => $("help").showModal(),
+  "?": () => openDialog("help"),
 };
+
+/** Open a dialog at its top; the browser would begin with its first control, at the bottom. */
+function openDialog(name) {
+  $(name).showModal();
+  $(`${name}-title`).focus();
+}
 
 /** Show what the address says. */
 function restore() {
-  const found = readState(location.hash, engine);
+  const [found, lacks] = readState(location.hash, engine);
   state = { ...FIRST, view: wide.matches || found.face ? "face" : "wall", ...found };
   show();
+  forget();
+  if (lacks) notice(lacks);
 }
 
 function showFacts() {
@@ -254,10 +266,10 @@ async function start() {
   try {
     engine = await openEngine(report);
   } catch (error) {
-    return notice(error.message, true);
+    return notice(error.message, "failed");
   }
-  notice(engine.how === "javascript" ? SLOWER : "");
-  engine.fail = (message) => notice(message, true);
+  notice(engine.how === "javascript" ? SLOWER : "", engine.how === "javascript" ? "lasting" : "");
+  engine.fail = (message) => notice(message, "failed");
   $("page").hidden = false;
   delete document.body.dataset.loading;
   stage = new Stage(engine, $("canvas"));

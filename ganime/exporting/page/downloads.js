@@ -5,13 +5,14 @@ import { save } from "./files.js";
 import { readNpy, writeNpy } from "./latents.js";
 import { makeGif, makePng, makeVideo, videoType } from "./record.js";
 
-/** Connect the buttons. `page` has engine, stage, walk, shownFace(), kept(), size(), keep(...), notice(text) and say(text). */
+/** Connect the buttons. `page`: engine, stage, walk, shownFace, kept, size, keep, notice, forget and say. */
 export function connectDownloads(page) {
-  const { engine, stage, walk, notice, say } = page;
+  const { engine, stage, walk, notice, forget, say } = page;
   const $ = (id) => document.getElementById(id);
   const nameOf = ({ seed }) => (seed === undefined ? "face" : `face-${String(seed).padStart(6, "0")}`);
 
   async function savePng() {
+    forget();
     const name = `${nameOf(page.shownFace())}.png`;
     const [pixels] = await engine.draw([stage.latent]);
     save(name, await makePng(pixels, engine.width, engine.height, page.size()));
@@ -19,6 +20,7 @@ export function connectDownloads(page) {
   }
 
   function saveLatents(name, latents) {
+    forget();
     save(name, new Blob([writeNpy(latents)]));
     say(latents.length === 1 ? "The latent is downloaded" : `${latents.length} latents are downloaded`);
   }
@@ -32,21 +34,25 @@ export function connectDownloads(page) {
     }
   }
 
-  let recording = false;
+  let recording = null; // it stays until it has ended, so that there are never two
   async function record(make, name) {
-    if (recording) return void (recording = false);
-    recording = true;
+    if (recording) return void (recording.canceled = true);
+    const turn = (recording = { canceled: false });
     walk.pause();
+    forget();
+    say("Recording");
     for (const id of ["gif", "video"]) $(id).lastChild.textContent = "Cancel";
-    const blob = await make(walk, engine, page.size(), (done, count) => {
-      $("progress").value = `${done} of ${count} frames`;
-      return recording;
+    const blob = await make(walk, engine, page.size(), (words) => {
+      $("progress").value = words;
+      return !turn.canceled;
     }).catch((error) => notice(`The walk cannot be recorded: ${error.message}.`));
-    recording = false;
+    recording = null;
     $("gif").lastChild.textContent = "GIF";
     $("video").lastChild.textContent = "Video";
     $("progress").value = blob ? `${(blob.size / 1e6).toFixed(1)} MB` : "";
-    if (blob) save(name, blob);
+    if (!blob) return;
+    save(name, blob);
+    say("The animation is downloaded");
   }
 
   $("png").addEventListener("click", savePng);

@@ -3,10 +3,11 @@
 /** Let each key of `acts` do its act while `allowed()`. */
 export function connectKeys(acts, allowed) {
   document.addEventListener("keydown", (event) => {
+    const key = event.key?.toLowerCase(); // with Shift or Caps Lock too
     const typing = event.target.matches("input:not([type=range], [type=checkbox], [type=radio])");
-    if (!Object.hasOwn(acts, event.key) || typing || event.ctrlKey || event.metaKey || event.altKey || !allowed()) return;
+    if (!Object.hasOwn(acts, key) || typing || event.ctrlKey || event.metaKey || event.altKey || !allowed()) return;
     event.preventDefault();
-    acts[event.key]();
+    acts[key]();
   });
 }
 

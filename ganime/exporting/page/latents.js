@@ -58,7 +58,7 @@ export function readNpy(buffer, size) {
   const view = new DataView(buffer);
   const [start, long] = bytes[6] > 1 ? [12, view.getUint32(8, true)] : [10, view.getUint16(8, true)];
   const header = String.fromCharCode(...bytes.subarray(start, Math.min(start + long, start + 4096)));
-  const [, bits] = header.match(/'descr': '<f([48])'/) ?? [];
+  const [, order, bits] = header.match(/'descr': '([<>])f([48])'/) ?? [];
   const [, count, width] = header.match(/'shape': \((\d+), (\d+)\)/)?.map(Number) ?? [];
   if (!bits || !count) throw new Error("it must hold float32 or float64 numbers, [count, latent size]");
   if (width !== size) throw new Error(`its latents have ${width} numbers; those of this generator have ${size}`);
@@ -67,7 +67,7 @@ export function readNpy(buffer, size) {
   const read = bits === "4" ? view.getFloat32.bind(view) : view.getFloat64.bind(view);
   return Array.from({ length: count }, (_, n) =>
     Float32Array.from({ length: size }, (_, i) => {
-      const value = read(start + long + bits * (columns ? i * count + n : n * size + i), true);
+      const value = read(start + long + bits * (columns ? i * count + n : n * size + i), order === "<");
       if (!Number.isFinite(Math.fround(value)))
         throw new Error(`its latent ${n}, counted from 0, has a number that is not finite`);
       return value;

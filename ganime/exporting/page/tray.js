@@ -1,8 +1,14 @@
 // The collection: the faces that the visitor keeps.
 
-import { describe, latentOf, writeFace } from "./address.js";
+import { MOST_KEPT, describe, latentOf, writeFace } from "./address.js";
 
-export const MOST_KEPT = 64;
+/** A collection with more faces, each once, and the number of those for which it has no room. */
+export function collect(tray, faces) {
+  const there = new Set(tray.map(writeFace));
+  const fresh = faces.filter((face) => there.size < there.add(writeFace(face)).size);
+  const kept = [...tray, ...fresh];
+  return [kept.slice(0, MOST_KEPT), Math.max(0, kept.length - MOST_KEPT)];
+}
 
 export class Tray {
   /** `choose(index)`, `remove(index)` and `move(from, to)` are called when the visitor wants that. */

@@ -32,7 +32,7 @@ export class Wall {
     grid.addEventListener("keydown", (event) => {
       const seed = this.seedAt(this.active);
       if (event.key === "Enter" || event.key === " ") choose(seed);
-      else if (event.key === "c") keep(seed);
+      else if (event.key.toLowerCase() === "c" && !event.ctrlKey && !event.metaKey) keep(seed);
       else if (!this.move(event.key, event.ctrlKey)) return;
       event.preventDefault();
       event.stopPropagation();

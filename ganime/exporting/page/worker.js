@@ -12,6 +12,7 @@ const FORMAT = "ganime-web-1";
 const INTACT = 0x2144df1c; // what CRC-32 makes of all that ends with its own CRC-32
 const BLOCK = 32; // inputs of an int8 kernel that share a scale
 const TYPES = { F32: Float32Array, F16: Uint16Array, I8: Int8Array, U8: Uint8Array };
+const BROKEN = "The page's kernel.wasm is damaged: load the page again, or export it again.";
 const DAMAGED = "The generator's file is damaged, or is not one: load the page again, or export it again.";
 const FOREIGN = "The generator's file was written for another version of this page: export it again.";
 
@@ -141,6 +142,8 @@ function crc32(bytes) {
 
 /** How faces are drawn, and a function that makes the pixels of up to BATCH latents. */
 function openPainter(layers, facts, kernel) {
+  // A damaged kernel may run and draw other faces, and one that does not is no reason to blame the browser.
+  check(!kernel || crc32(new Uint8Array(kernel)) === INTACT, BROKEN);
   let instance;
   try {
     instance = new WebAssembly.Instance(new WebAssembly.Module(kernel));
