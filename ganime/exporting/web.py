@@ -18,10 +18,12 @@ from ganime.generation.edits import Edits
 
 PAGE = Path(__file__).parent / "page"
 MODEL = "generator.safetensors"
-NAMES = ("index.html", "style.css", "app.js", "worker.js", "kernel.wasm", MODEL)  # of a page's files
+KERNEL = "kernel.wasm"
+NAMES = ("index.html", "style.css", "app.js", "worker.js", KERNEL, MODEL)  # of a page's files
 _SCRIPT, _STYLE = '<script type="module" src="app.js"></script>', '<link rel="stylesheet" href="style.css" />'
 _IMPORT = re.compile(r'^import \{ ([\w, ]+) \} from "\./([\w.]+)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const) (\w+))", re.MULTILINE)
+_BLOCK = re.compile(r'<script type="application/gzip" data-file="([\w.]+)">([^<]*)<')
 _EXPORT_LIST = re.compile(r"export\{([\w ,]+)\};")
 
 
@@ -56,12 +58,12 @@ def write(place: Path, chain: Chain, facts: Mapping[str, str], edits: Edits | No
 def run(page: Path, latents: np.ndarray) -> np.ndarray:
     """The images that a written page makes, by the model and the kernel that it holds: see `run_web_model`."""
     if page.is_dir():
-        return run_web_model(page / MODEL, latents)
-    packed = re.search(rf'data-file="{MODEL}">([^<]*)<', page.read_text("utf-8"))[1]
+        return run_web_model(page / MODEL, latents, page / KERNEL)
+    packed = dict(_BLOCK.findall(page.read_text("utf-8")))
     with tempfile.TemporaryDirectory() as folder:
-        model = Path(folder, MODEL)
-        model.write_bytes(gzip.decompress(base64.b64decode(packed)))
-        return run_web_model(model, latents)
+        for name in (MODEL, KERNEL):
+            Path(folder, name).write_bytes(gzip.decompress(base64.b64decode(packed[name])))
+        return run(Path(folder), latents)
 
 
 def page_files(chain: Chain, facts: Mapping[str, str], edits: Edits | None = None) -> dict[str, bytes]:
@@ -71,7 +73,7 @@ def page_files(chain: Chain, facts: Mapping[str, str], edits: Edits | None = Non
         model = Path(folder, MODEL).read_bytes()
     page = (PAGE / "index.html").read_text("utf-8").replace(_SCRIPT, '<script defer src="app.js"></script>')
     made = {"index.html": page.encode(), "app.js": join_modules("app.js").encode(), MODEL: model}
-    made["kernel.wasm"] = seal((PAGE / "kernel.wasm").read_bytes())
+    made[KERNEL] = seal((PAGE / KERNEL).read_bytes())
     return {name: made.get(name) or (PAGE / name).read_bytes() for name in NAMES}
 
 

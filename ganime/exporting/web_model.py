@@ -76,12 +76,13 @@ def _to_safetensors(tensors, metadata):
     return b"".join([len(text).to_bytes(8, "little"), text, *blocks])
 
 
-def run_web_model(path: str | os.PathLike, latents: np.ndarray) -> np.ndarray:
+def run_web_model(path: str | os.PathLike, latents: np.ndarray, kernel: Path | None = None) -> np.ndarray:
     """Make images with a written file and the kernel that the page runs, by wasmtime.
 
     Args:
         path: The file that `write_web_model` wrote.
         latents: Float [count, latent_size].
+        kernel: A page's own copy of the kernel; by default that of the package.
 
     Returns:
         float32 [count, height, width, 3] in [-1, 1].
@@ -93,7 +94,7 @@ def run_web_model(path: str | os.PathLike, latents: np.ndarray) -> np.ndarray:
     tensors, metadata = _read(path)
     layers = json.loads(metadata["layers"])
     latents = check_latents(latents, int(metadata["latent_size"]))
-    kernel = _Kernel()
+    kernel = _Kernel(kernel or KERNEL)
     place = kernel.call("begin", BATCH, latents.shape[1])
     for i, layer in enumerate(layers):
         weights, scale = (tensors.get(f"layers.{i}.{name}") for name in ("kernel", "scale"))
@@ -126,13 +127,13 @@ def _read(path):
 class _Kernel:
     """The page's WebAssembly module, and its memory."""
 
-    def __init__(self):
+    def __init__(self, path):
         try:
             import wasmtime
         except ImportError as error:
             raise missing("wasmtime") from error
         self._store, self._trap = wasmtime.Store(), wasmtime.Trap
-        module = wasmtime.Module.from_file(self._store.engine, str(KERNEL))
+        module = wasmtime.Module.from_file(self._store.engine, str(path))
         self._exports = wasmtime.Instance(self._store, module, []).exports(self._store)
 
     def call(self, name, *arguments):
