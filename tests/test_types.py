@@ -35,7 +35,16 @@ MISTAKES = {
 def test_right_code_passes_and_each_planted_mistake_is_found(tmp_path):
     (tmp_path / "right.py").write_text(RIGHT)
     (tmp_path / "planted.py").write_text("\n".join(MISTAKES))
-    command = [sys.executable, "-m", "mypy", "--follow-imports=silent", "--ignore-missing-imports", "right.py", "planted.py"]
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--no-site-packages",
+        "--follow-imports=silent",
+        "--ignore-missing-imports",
+        "right.py",
+        "planted.py",
+    ]
     environment = {**os.environ, "MYPYPATH": str(ROOT)}
     out = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True).stdout
     errors = dict(re.findall(r"(\w+\.py:\d+): error: (.*)", out))
