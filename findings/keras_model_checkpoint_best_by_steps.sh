@@ -7,7 +7,7 @@ set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" install --quiet --disable-pip-version-check keras==3.15.1 "jax[cpu]"
+"$folder/venv/bin/pip" install --quiet --disable-pip-version-check keras==3.15.1 "jax[cpu]==0.10.2"
 cd "$folder"
 KERAS_BACKEND=jax "$folder/venv/bin/python" - <<'PYTHON'
 import keras
