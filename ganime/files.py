@@ -1,5 +1,6 @@
 """Files that are written whole, locked, or fetched once and kept (no TensorFlow)."""
 
+import hashlib
 import os
 import tempfile
 import time
@@ -99,6 +100,12 @@ def atomic_folder(path: Path, names: Collection[str]):
         if path.exists():
             path.rename(before)
         part.rename(path)
+
+
+def hash_file(path: str | os.PathLike) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def home() -> Path:

@@ -154,17 +154,12 @@ def read_generator(path: Path) -> Chain:
 
 def _run_keras(path, latents):
     """What Keras makes of latents in float32, on the CPU, whatever the generator was trained in and on."""
-    import keras
     import tensorflow as tf
 
-    def copy(layer):
-        return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
+    from ganime.training.forms import sampling_form
 
     with tf.device("CPU"):
-        trained = load_generator(path)
-        generator = keras.models.clone_model(trained, clone_function=copy)
-        generator.set_weights([np.float32(weights) for weights in trained.get_weights()])
-        return np.asarray(generator(latents, training=False))
+        return np.asarray(sampling_form(load_generator(path))(latents, training=False))
 
 
 def check_images(made: np.ndarray, expected: np.ndarray) -> None:

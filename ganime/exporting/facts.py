@@ -1,12 +1,12 @@
 """What an exported file says of itself."""
 
 import contextlib
-import hashlib
 import json
 import os
 
 from ganime import __version__
 from ganime.exporting.manifest import MANIFEST
+from ganime.files import hash_file
 from ganime.generation.sampling import SHIPPED, find_generator
 from ganime.recipes import Recipe, name_recipe
 
@@ -27,7 +27,7 @@ def describe(path: str | os.PathLike | None, latent_size: int, license_name: str
         (its version) and `sha256` of the `.keras` file.
     """
     path = find_generator(path)
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    sha256 = hash_file(path)
     name = path.stem.encode("utf-8", "replace").decode()
     facts = {"name": name, "license": "not stated"} | _read_facts(path, sha256)
     facts |= {"license": license_name} if license_name else {}

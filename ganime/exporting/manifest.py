@@ -1,12 +1,12 @@
 """`ganime.json`: what a shared folder holds, by which it is known again and its files are checked."""
 
 import contextlib
-import hashlib
 import json
 import re
 from pathlib import Path
 
 from ganime.errors import GanimeError, InputError
+from ganime.files import hash_file
 
 MANIFEST = "ganime.json"
 GENERATOR, EDITS = "generator.keras", "generator.edits.npz"
@@ -80,9 +80,3 @@ def check_replaceable(folder: Path) -> set[str]:
         if hash_file(path) != ours[name]:
             raise InputError(f"--output {folder}: {name} was changed since `share` wrote it; keep it, and name another folder")
     return {path.name for path in folder.iterdir()}
-
-
-def hash_file(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

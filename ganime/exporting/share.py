@@ -7,8 +7,8 @@ from ganime.errors import GanimeError, InputError
 from ganime.exporting.card import FACES, Subject, model_card, page_card
 from ganime.exporting.export import export, read_generator
 from ganime.exporting.facts import describe
-from ganime.exporting.manifest import EDITS, GENERATOR, check_replaceable, hash_file, write_manifest
-from ganime.files import atomic_folder
+from ganime.exporting.manifest import EDITS, GENERATOR, check_replaceable, write_manifest
+from ganime.files import atomic_folder, hash_file
 from ganime.generation.edits import Edits
 from ganime.generation.latents import from_seeds
 from ganime.generation.sampling import find_generator, load_for, paint

@@ -1,6 +1,5 @@
 """Edits: a face's hair, eyes or pose, changed by moving its latent (NumPy, no TensorFlow but to find them)."""
 
-import hashlib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ganime.errors import InputError
-from ganime.files import atomic_write
+from ganime.files import atomic_write, hash_file
 from ganime.generation.latents import check_latents, shift
 from ganime.generation.sampling import find_generator
 
@@ -88,7 +87,7 @@ class Edits:
             sound = array.dtype.kind == kind and array.shape == shapes.get(name, (count,))
             if not sound or (kind == "f" and not np.isfinite(array).all()):
                 raise InputError(f"{place} is damaged; {command}")
-        if digest != _digest(path):
+        if digest != hash_file(path):
             raise InputError(f"{place} is of an earlier state of {path}; {command}")
         return cls(arrays.pop("names").tolist(), **arrays)
 
@@ -98,7 +97,7 @@ class Edits:
         place = edits_path(path)
         arrays = {name: np.asarray(getattr(self, name), str if kind == "U" else None) for name, kind in _ARRAYS.items()}
         with atomic_write(place) as part, open(part, "wb") as file:
-            np.savez(file, generator=_digest(path), **arrays)
+            np.savez(file, generator=hash_file(path), **arrays)
         return place
 
     def apply(self, latents: np.ndarray, strengths: Mapping[str, float]) -> np.ndarray:
@@ -129,7 +128,3 @@ class Edits:
 def edits_path(path: str | os.PathLike) -> Path:
     """Where the edits of the generator in a `.keras` file lie."""
     return Path(path).with_suffix(".edits.npz")
-
-
-def _digest(path):
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()

@@ -1,6 +1,5 @@
 """Feature networks: pictures -> the numbers that sets of pictures are compared by."""
 
-import hashlib
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from ganime.errors import InputError
+from ganime.files import hash_file
 from ganime.metrics import networks
 from ganime.metrics.networks import network_names
 from ganime.metrics.torch_weights import read_weights
@@ -73,8 +73,8 @@ class FeatureExtractor:
             self.model = self.network.build(read_weights(path))
         self.identity = {
             "network": name,
-            "network_sha256": hashlib.sha256(Path(module.__file__).read_bytes()).hexdigest(),
-            "weights_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            "network_sha256": hash_file(module.__file__),
+            "weights_sha256": hash_file(path),
             "resize": self.network.resize,
         }
         self._run = tf.function(self.model, reduce_retracing=True)
