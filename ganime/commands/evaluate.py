@@ -1,6 +1,5 @@
 """The command line's `evaluate`, and what `fit` needs to do it while training."""
 
-import hashlib
 import json
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import click
 from ganime.commands.outputs import check_outside, check_picture_name, force_option
 from ganime.commands.tools import find_model, is_file, progress_bar, quiet_start
 from ganime.errors import InputError
+from ganime.files import hash_file
 from ganime.metrics.networks import network_names
 
 
@@ -162,7 +162,7 @@ def _open_generator(path, samples, seed, truncation):
     from ganime.metrics.evaluation import GeneratedPictures
 
     pictures = GeneratedPictures(load_generator(path), samples, seed, truncation)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    digest = hash_file(path)
     return pictures, pictures.size, {"model": str(path), "model_sha256": digest, "truncation": truncation}
 
 

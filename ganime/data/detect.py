@@ -1,15 +1,13 @@
 """Finding faces in illustrations, with OpenCV's cascade classifier."""
 
-import hashlib
 import os
 import threading
-from pathlib import Path
 
 import numpy as np
 
 from ganime.data.decode import fit_square
 from ganime.errors import GanimeError, InputError
-from ganime.files import fetch
+from ganime.files import fetch, hash_file
 
 # By nagadomi, MIT license. Found in it: 99 of 100 faces pasted into pages, and one thing that is none.
 CASCADE = "lbpcascade_animeface.xml"
@@ -49,7 +47,7 @@ class FaceDetector:
         self._path = os.fspath(cascade or fetch(CASCADE, URL, SHA256, "give its path with --cascade"))
         self._own = threading.local()
         self._classifier()
-        self.sha256 = hashlib.sha256(Path(self._path).read_bytes()).hexdigest()
+        self.sha256 = hash_file(self._path)
 
     def find(
         self, picture: np.ndarray, min_box: int = MIN_BOX, min_neighbors: int = MIN_NEIGHBORS
