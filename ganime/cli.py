@@ -68,7 +68,9 @@ def main():
     """Run the command line; every end has its exit code (see `_Group`)."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # a file's name that the terminal cannot show is no error
-    logging.basicConfig(format="%(message)s")
+    # A way of its own to the terminal: `quiet_start` holds back what TensorFlow writes to the standard error, and not this.
+    log = os.fdopen(os.dup(2), "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace")
+    logging.basicConfig(format="%(message)s", stream=log)
     warnings.filterwarnings("ignore", module="PIL")  # of broken pictures, which are named on the log
     os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever other programs of this user run on
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -14,6 +14,7 @@ from PIL import Image
 
 from ganime.cli import cli
 from ganime.commands.fit import _this_command
+from ganime.generation.sampling import SHIPPED
 from tests.conftest import ROOT, TINY
 
 OPTIONS = [word for text in TINY for word in ("--set", text)]
@@ -149,6 +150,13 @@ def test_what_is_no_generator_is_refused(run, tmp_path):
     code, _, err = run("generate", "--model", "x.keras")
     assert code == 2 and "cannot be loaded as a Keras model" in err
     assert not (tmp_path / "faces.png").exists()
+
+
+def test_edits_of_no_use_are_said_although_tensorflow_is_quiet(run, tmp_path):
+    (tmp_path / "g.keras").write_bytes(SHIPPED.read_bytes())
+    (tmp_path / "g.edits.npz").write_bytes(b"damaged")
+    code, _, err = run("export", "--format", "web", "--model", "g.keras")
+    assert code == 0 and err.startswith("without edits: g.edits.npz is damaged") and err.count("\n") == 1
 
 
 def test_an_interrupted_training_saves_and_says_how_to_continue(tmp_path):
