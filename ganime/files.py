@@ -1,21 +1,31 @@
 """Files that are written whole, locked, or fetched once and kept (no TensorFlow)."""
 
+import errno
 import hashlib
+import logging
 import os
+import re
+import secrets
 import tempfile
 import time
-from collections.abc import Collection
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ganime.errors import GanimeError, InputError
 
-PATIENCE = 3.0  # seconds for which a file is tried that another program, a viewer or a virus scanner, may hold open
+HELD_OPEN = 3.0  # seconds for which a file is tried that another program, a viewer or a virus scanner, may hold open
+PATIENCE = 60.0  # seconds for which `insist` tries
+NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOLCK)
+_PART = re.compile(r"\.part-(\d+)-[0-9a-f]{8}-.*")
+
+log = logging.getLogger("ganime")
 
 
 @contextmanager
 def exclusive(path: Path, busy: str):
-    """Hold a lock file for this process; the system frees it even if the process is killed.
+    """Hold a lock file for this process; the system frees it even if the process is killed. Some network drives know no locks:
+    there the log says so, and nothing is held.
 
     Args:
         path: The lock file; its folder is made.
@@ -23,6 +33,7 @@ def exclusive(path: Path, busy: str):
 
     Raises:
         GanimeError: If another process holds it.
+        OSError: If the file cannot be made.
     """
     from filelock import FileLock, Timeout
 
@@ -32,6 +43,10 @@ def exclusive(path: Path, busy: str):
         lock.acquire()
     except Timeout:
         raise GanimeError(busy) from None
+    except (OSError, NotImplementedError) as error:  # the latter is what filelock 3.29 makes of ENOSYS
+        if isinstance(error, OSError) and error.errno not in NO_LOCKS:
+            raise
+        log.warning("%s: the file system knows no locks; see yourself that no other program works there", path.parent)
     try:
         yield
     finally:
@@ -42,8 +57,8 @@ def exclusive(path: Path, busy: str):
 def atomic_write(path: Path):
     """Give a path to write to; what was written there replaces `path` whole, once it is on disk, or not at all.
 
-    The suffix, on which some writers depend, is kept. Windows does not let a file be replaced that another program holds open:
-    it is tried for `PATIENCE` seconds.
+    The suffix, on which some writers depend, is kept. Of several programs that write one file at once the last one's stays.
+    Windows does not let a file be replaced that another program holds open: it is tried for `HELD_OPEN` seconds.
 
     Raises:
         PermissionError: If the file may still not be replaced then; it stays as it was.
@@ -54,18 +69,19 @@ def atomic_write(path: Path):
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".part-{path.name}")
+    part = path.with_name(f".part-{os.getpid()}-{secrets.token_hex(4)}-{path.name[-100:]}")
     try:
         yield part
         with open(part, "rb+") as file:
             os.fsync(file.fileno())
         _replace(part, path)
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # the drive is gone, and the reason is on its way already
+            part.unlink(missing_ok=True)
 
 
 def _replace(part, path):
-    limit = time.monotonic() + PATIENCE
+    limit = time.monotonic() + HELD_OPEN
     while True:
         try:
             return os.replace(part, path)
@@ -74,6 +90,49 @@ def _replace(part, path):
                 reason = "it cannot be replaced, another program may hold it open"
                 raise PermissionError(error.errno, reason, str(path)) from error
         time.sleep(0.1)
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove what programs that were killed while in `atomic_write` have left in a folder."""
+    for path in Path(folder).glob(".part-*"):
+        if (match := _PART.fullmatch(path.name)) and not _runs(int(match[1])):
+            path.unlink(missing_ok=True)
+
+
+def _runs(process):
+    """Whether a process of that number may exist. Windows has no way to ask that would not end it."""
+    try:
+        if os.name != "nt":
+            os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's
+        pass
+    return True
+
+
+def insist(action: Callable[[], None], what: str) -> None:
+    """Do what must be done, again and again for `PATIENCE` seconds: a network drive may be away for a moment, a disk full.
+
+    Args:
+        action: Does it; called again after an `OSError`.
+        what: What cannot be done then, for messages.
+
+    Raises:
+        GanimeError: If it still cannot be done.
+    """
+    limit, pause = time.monotonic() + PATIENCE, 0.1
+    while True:
+        try:
+            return action()
+        except OSError as error:
+            reason = f"{what} ({error})"
+            if time.monotonic() > limit:
+                raise GanimeError(reason) from error
+            if pause == 0.1:
+                log.warning("%s; trying again for %.0f seconds", reason, PATIENCE)
+        time.sleep(pause)
+        pause = min(2 * pause, 5.0)
 
 
 @contextmanager

@@ -2,11 +2,11 @@
 
 import contextlib
 import json
-import math
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from ganime.errors import InputError
+from ganime.history import last_row
 from ganime.recipes import Recipe, name_recipe
 from ganime.run import ROOT, Run
 
@@ -78,7 +78,7 @@ def _summarize(run):
         known |= _read_history(run)
     except InputError as error:
         problem = str(error)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, StopIteration, OSError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, OSError) as error:
         problem = f"what it has recorded is damaged: {type(error).__name__} {error}"
     size = 0
     for path in run.path.rglob("*"):
@@ -88,24 +88,17 @@ def _summarize(run):
 
 
 def _read_history(run):
-    """The last step and the last scores. Of a long history little but the end is parsed."""
-    rows = []
-    if run.history_path.exists():
-        with open(run.history_path) as file:
-            names = file.readline().strip().split(",")
-            rows = [line for line in file if line.endswith("\n")]
-    if not rows:
+    """The last step and the last scores."""
+    if not (last := last_row(run.history_path)):
         return {}
-    last = dict(zip(names, map(float, rows[-1].split(",")), strict=True))
     losses = {name: last[name] for name in ("d_loss", "g_loss")}
-    return {"step": int(last["step"]), "scores": _distance_in_training(names, rows) or _distance_evaluated(run) or losses}
+    return {"step": int(last["step"]), "scores": _distance_in_training(run) or _distance_evaluated(run) or losses}
 
 
-def _distance_in_training(names, rows):
-    for column, name in enumerate(names):
-        if _is_distance(name):
-            values = (float(row.split(",")[column]) for row in reversed(rows))  # most are not a number
-            return {name: next(filter(math.isfinite, values))}
+def _distance_in_training(run):
+    for row in reversed(run.summary().scores):
+        if distances := {name: value for name, value in row.items() if _is_distance(name)}:
+            return distances
     return {}
 
 

@@ -1,17 +1,18 @@
 """A run: the directory in which everything about one training lives (no TensorFlow)."""
 
 import json
+import math
 import os
 import re
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
-
 from ganime import __version__
 from ganime.errors import InputError
-from ganime.files import atomic_write, exclusive
+from ganime.files import atomic_write, exclusive, remove_parts
+from ganime.history import Summary, summarize
 from ganime.recipes import Recipe
+from ganime.state import State, newest_state, read_about
 
 ROOT = Path("checkpoints")
 SAMPLE = re.compile(r"step-(\d+)\.png")
@@ -40,6 +41,7 @@ class Run:
         self.best_path = self.path / "best.keras"
         self.evaluations_path = self.path / "evaluations.jsonl"
         self.state_path = self.path / "state" / "gan.weights.h5"
+        self.previous_path = self.path / "state" / "previous.weights.h5"
 
     def __repr__(self):
         return f"<Run {self.name}: {self.path}>"
@@ -53,31 +55,32 @@ class Run:
         busy = f"run {self.name} is being trained by another process; use --run for another one"
         return exclusive(self.path / ".lock", busy)
 
-    def open(self, config: dict) -> None:
-        """Write the configuration of a new run, or compare it with the existing run's.
+    def open(self, config: dict, state: State | None = None) -> None:
+        """Write the configuration of a new run, or compare it with the existing run's and with that of its state.
 
         Args:
             config: What identifies the training, of JSON's types. `versions` and the data's `name` are not compared, and a run
                 from before a field of the recipe was added has that field's default.
+            state: What the run is to be continued from, if anything.
 
         Raises:
-            InputError: If the run exists with another configuration; the message names what differs.
+            InputError: If the run or its state is of another configuration; the message names what differs.
         """
         config = json.loads(json.dumps(config))
-        if not self.config_path.exists():
-            with atomic_write(self.config_path) as part:
-                part.write_text(json.dumps(config, indent=2) + "\n")
-            return
-        before, now = (
-            {key: value for key, value in _flatten(tree).items() if key != "data.name" and not key.startswith("versions.")}
-            for tree in (self.read_config(), config)
-        )
-        fields = json.loads(json.dumps({"recipe": asdict(Recipe())}))
-        before = {key: value for key, value in _flatten(fields).items() if key in now} | before
-        if differing := differences(before, now):
+        known = self.config_path.exists()
+        if known and (differing := _compare(self.read_config(), config)):
             raise InputError(
                 f"run {self.name} was started differently: {differing}. Train as before, or use --run with a new name"
             )
+        if state and (differing := _compare(state.about["config"], config) if "config" in state.about else ""):
+            advice = "Put the run's own back, or use --run with a new name"
+            raise InputError(f"{state.path} is the state of another training: {differing}. {advice}")
+        if state and not known and "config" not in state.about:
+            advice = f"put {self.config_path} back, or use --run with a new name"
+            raise InputError(f"what {state.path} belongs to is not known: {advice}")
+        if not known:
+            with atomic_write(self.config_path) as part:
+                part.write_text(json.dumps(config, indent=2) + "\n")
 
     def read_config(self) -> dict:
         """The run's configuration.
@@ -86,11 +89,47 @@ class Run:
             InputError: If there is no such run or its file is damaged.
         """
         try:
-            return json.loads(self.config_path.read_text())
+            config = json.loads(self.config_path.read_text(encoding="utf-8"))
+            Recipe(**config["recipe"])
+            known = {"seed": int, "name": str, "pictures": int, "fingerprint": str}
+            for name, kind in known.items():
+                value = config[name] if name == "seed" else config["data"][name]
+                if type(value) is not kind:
+                    raise ValueError(f"{name} is {str(value)[:80]!r}")
         except FileNotFoundError:
             raise InputError(f"there is no run {self.name}: {self.config_path} does not exist") from None
-        except ValueError as error:
-            raise InputError(f"{self.config_path} is damaged: {error}") from None
+        except InputError as error:
+            raise InputError(f"{self.config_path} is damaged, or of another version of ganime: {error}") from None
+        except (LookupError, TypeError, ValueError, OverflowError, RecursionError) as error:
+            reason = f"{type(error).__name__}: {str(error)[:200]}"
+            raise InputError(f"{self.config_path} is damaged, or of another version of ganime ({reason})") from None
+        return config
+
+    def newest_state(self) -> State | None:
+        """The last state that is whole, with its content; None if nothing has been saved yet.
+
+        Raises:
+            GanimeError: If there are states, and none is whole.
+        """
+        return newest_state(self.state_path, self.previous_path)
+
+    def tidy(self, state: State | None) -> None:
+        """Remove what a kill has left unfinished, and keep a damaged last state aside, so that the one before stays."""
+        for folder in (self.path, self.state_path.parent, self.samples_path):
+            remove_parts(folder)
+        if state and state.path != self.state_path and self.state_path.exists():
+            os.replace(self.state_path, self.state_path.with_name("damaged.weights.h5"))
+
+    def summary(self) -> Summary:
+        """The history's: of the last state or, where there is none that has it, of the file."""
+        try:
+            return Summary(**read_about(self.state_path)["history"])
+        except (KeyError, TypeError):
+            return summarize(self.history_path)
+
+    def best_score(self, name: str) -> float:
+        """The lowest of a score in training so far; infinity if there is none."""
+        return min((row[name] for row in self.summary().scores if name in row), default=math.inf)
 
     def samples(self) -> list[tuple[int, Path]]:
         """Steps and paths of the sample grids, in the order of their steps."""
@@ -120,16 +159,6 @@ def list_samples(folder: Path) -> list[tuple[int, Path]]:
     return sorted((int(match[1]), path) for match, path in found if match)
 
 
-def read_history(path: Path) -> dict[str, np.ndarray]:
-    """The columns of a history file, float64; empty if there is no such file or no whole row in it."""
-    if not Path(path).exists():
-        return {}
-    with open(path) as file:
-        names = file.readline().strip().split(",")
-        rows = [line for line in file if line.count(",") == len(names) - 1 and line.endswith("\n")]
-    return dict(zip(names, np.loadtxt(rows, delimiter=",", ndmin=2).T, strict=True)) if rows else {}
-
-
 def library_versions() -> dict[str, str]:
     """Versions of ganime and of the libraries that results depend on."""
     import importlib.metadata  # 40 ms, which `gif` can do without
@@ -147,6 +176,15 @@ def differences(before: dict, now: dict) -> str:
     """
     changed = (key for key in {**before, **now} if before.get(key) != now.get(key))
     return "; ".join(f"{key} (was {before.get(key)}, is {now.get(key)})" for key in changed)
+
+
+def _compare(before, now):
+    before, now = (
+        {key: value for key, value in _flatten(tree).items() if key != "data.name" and not key.startswith("versions.")}
+        for tree in (before, now)
+    )
+    fields = _flatten(json.loads(json.dumps({"recipe": asdict(Recipe())})))
+    return differences({key: value for key, value in fields.items() if key in now} | before, now)
 
 
 def _flatten(tree, prefix=""):

@@ -1,6 +1,8 @@
+import errno
 import os
 from pathlib import Path
 
+import filelock
 import pytest
 
 from ganime import files
@@ -63,8 +65,29 @@ def test_a_file_that_is_held_open_for_a_moment_is_replaced(tmp_path, held):
     assert (tmp_path / "state").read_text() == "after" and not held
 
 
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOLCK, "No locks available"), OSError(errno.EOPNOTSUPP, "x"), NotImplementedError()]
+)
+def test_where_there_are_no_locks_it_is_said(tmp_path, monkeypatch, caplog, error):
+    def refuse(self):
+        raise error
+
+    monkeypatch.setattr(filelock.FileLock, "_acquire", refuse)
+    with files.exclusive(tmp_path / "run" / ".lock", "busy"):
+        pass
+    assert caplog.messages == [
+        f"{tmp_path / 'run'}: the file system knows no locks; see yourself that no other program works there"
+    ]
+
+
+def test_a_lock_that_may_not_be_made_is_an_error(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="file"), files.exclusive(tmp_path / "file" / ".lock", "busy"):
+        pass
+
+
 def test_a_file_that_stays_open_is_kept_and_named(tmp_path, held, monkeypatch):
-    monkeypatch.setattr(files, "PATIENCE", -1)
+    monkeypatch.setattr(files, "HELD_OPEN", -1)
     held.append("state")
     (tmp_path / "state").write_text("before")
     with (

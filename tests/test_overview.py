@@ -14,7 +14,7 @@ from ganime.networks import build_generator
 from ganime.recipes import get_recipe
 from tests.conftest import ROOT
 
-CONFIG = {"recipe": asdict(get_recipe("default")), "data": {"name": "faces", "pictures": 14950, "fingerprint": "x"}}
+CONFIG = {"seed": 0, "recipe": asdict(get_recipe("default")), "data": {"name": "faces", "pictures": 14950, "fingerprint": "x"}}
 HISTORY = "step,d_loss,g_loss,KID-lite0,KID-lite0-deviation\n1,1.5,2,nan,nan\n2,1.25,3,0.0125,0.1\n3,1.125,4,nan,nan\n4,0."
 
 

@@ -1,4 +1,8 @@
+import json
+import math
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -6,9 +10,11 @@ import pytest
 
 from ganime.errors import GanimeError, InputError
 from ganime.files import atomic_write
-from ganime.run import ROOT, Run, latest_run, read_history
+from ganime.run import ROOT, Run, latest_run
 
-CONFIG = {"recipe": {"batch_size": 4, "widths": (8, 8)}, "seed": 0, "versions": {"keras": "1"}}
+DATA = {"name": "faces", "pictures": 9, "fingerprint": "f"}
+RECIPE = {"batch_size": 4, "generator_widths": (8, 8, 8, 8)}
+CONFIG = {"recipe": RECIPE, "seed": 0, "data": DATA, "versions": {"keras": "1"}}
 
 
 def test_a_changed_configuration_is_refused_field_by_field(tmp_path):
@@ -16,7 +22,7 @@ def test_a_changed_configuration_is_refused_field_by_field(tmp_path):
     run.open(CONFIG)
     run.open({**CONFIG, "versions": {"keras": "2"}})
     with pytest.raises(InputError, match=r"recipe\.batch_size \(was 4, is 8\); seed \(was 0, is 1\)") as caught:
-        run.open({**CONFIG, "recipe": {"batch_size": 8, "widths": (8, 8)}, "seed": 1})
+        run.open({**CONFIG, "recipe": {**RECIPE, "batch_size": 8}, "seed": 1})
     assert "widths" not in str(caught.value)
     assert run.read_config()["seed"] == 0
 
@@ -24,9 +30,9 @@ def test_a_changed_configuration_is_refused_field_by_field(tmp_path):
 def test_a_run_from_before_a_field_was_added_goes_on_with_its_default(tmp_path):
     run = Run(tmp_path / "run")
     run.open(CONFIG)
-    run.open({**CONFIG, "recipe": {**CONFIG["recipe"], "label_flips": 0.0, "augmentations": ()}})
+    run.open({**CONFIG, "recipe": {**RECIPE, "label_flips": 0.0, "augmentations": ()}})
     with pytest.raises(InputError, match=r"differently: recipe\.label_flips \(was 0\.0, is 0\.5\)\."):
-        run.open({**CONFIG, "recipe": {**CONFIG["recipe"], "label_flips": 0.5}})
+        run.open({**CONFIG, "recipe": {**RECIPE, "label_flips": 0.5}})
 
 
 def test_a_run_has_one_trainer(tmp_path):
@@ -72,10 +78,50 @@ def test_atomic_write_is_whole_or_not_at_all(tmp_path):
     assert [p.name for p in path.parent.iterdir()] == ["file.txt"]
 
 
-def test_history_leaves_a_torn_row_out(tmp_path):
-    path = tmp_path / "history.csv"
-    assert read_history(path) == {}
-    path.write_text("step,d_loss\n1,0.5\n2,0.25\n3,0.1")
-    assert read_history(path)["step"].tolist() == [1, 2]
-    path.write_text("step,d_loss\n")
-    assert read_history(path) == {}
+@pytest.mark.parametrize(
+    "config",
+    [
+        *("", "{", "[]", "1", "null", '"x"', "{}", "\ufffd", '{"a":' * 3000 + "1" + "}" * 3000),
+        *(
+            json.dumps({**CONFIG, **change})
+            for change in (
+                *(
+                    {"recipe": recipe}
+                    for recipe in ([], 1, {"new_field": 1}, {"batch_size": "4"}, {"g_learning_rate": 10**400})
+                ),
+                *({"data": {**DATA, name: value}} for name in DATA for value in (None, 1.5, [])),
+                *({"data": data} for data in ({}, None, "x")),
+                {"seed": True},
+            )
+        ),
+    ],
+)
+def test_a_damaged_configuration_is_named_in_one_short_line(tmp_path, config):
+    run = Run(tmp_path / "run")
+    run.path.mkdir()
+    run.config_path.write_text(config, encoding="utf-8")
+    for use in (run.read_config, lambda: run.open(CONFIG)):
+        with pytest.raises(InputError, match=r"config\.json is damaged, or of another version") as caught:
+            use()
+        assert len(str(caught.value)) < 500 and "\n" not in str(caught.value)
+    assert run.config_path.read_text(encoding="utf-8") == config
+
+
+def test_the_best_score_so_far_is_the_histories(tmp_path):
+    run = Run(tmp_path / "run")
+    assert run.best_score("KID-lite0") == math.inf
+    run.path.mkdir()
+    run.history_path.write_text("step,KID-lite0\n1,nan\n2,0.5\n3,0.25\n4,0.75\n")
+    assert run.best_score("KID-lite0") == 0.25
+
+
+def test_what_a_kill_left_unfinished_goes_away(tmp_path):
+    run = Run(tmp_path / "run")
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    run.samples_path.mkdir(parents=True)
+    left, ours, other = (run.samples_path / f".part-{pid}-0123abcd-x.png" for pid in (ended.pid, os.getpid(), "x"))
+    for path in (left, ours, other):
+        path.touch()
+    run.tidy(None)
+    assert sorted(run.samples_path.iterdir()) == sorted([ours, other])

@@ -1,17 +1,18 @@
 """Scores for `fit`, ours or anybody's: a Keras callback and a Keras metric."""
 
 import math
-from pathlib import Path
+import os
 
 import keras
-import numpy as np
+import tensorflow as tf
 
+from ganime.bounds import check_ending, check_whole
 from ganime.errors import InputError
-from ganime.files import atomic_write
+from ganime.files import atomic_write, insist
 from ganime.metrics.evaluation import GeneratedPictures, check_enough, describe_scores, reference_features, score
 from ganime.metrics.features import FeatureExtractor
-from ganime.run import read_history
-from ganime.training.callbacks import check_room
+from ganime.training.checks import scale_pictures
+from ganime.training.sources import as_pictures
 
 
 class Evaluation(keras.callbacks.Callback):
@@ -20,17 +21,19 @@ class Evaluation(keras.callbacks.Callback):
     The scores are added to the step's logs and, the latest, to the epoch's, so callbacks after this one see them.
 
     Args:
-        pictures: Held-out pictures: a part that `split` gave, or another set.
+        pictures: Held-out pictures, as `ganime.fit` takes them: a part that `split` gave, another set such as `PictureFolder`,
+            the path of one, or an array, uint8 or float in [-1, 1], [count, size, size, 3]. Anything serves that has `len()`,
+            `load_batch(indices, size)` to uint8 [count, size, size, 3], and `fingerprint`, a string no other pictures have.
         every: Steps between two evaluations.
         samples: Number of faces that are scored; the same seeds each time.
         extractor: The feature network; lite0 by default.
         generator: Model from latents to images in [-1, 1]; by default the trained model's `averaged_generator`.
-        best_path: Where to keep the generator with the lowest kernel distance; ends in `.keras`.
-        history_path: A history of the run so far, in which the best score is looked up when training is continued.
+        best_path: Where to keep the generator with the lowest kernel distance; a path that ends in `.keras`.
+        best: The lowest kernel distance so far, where training is continued.
         verbose: 1 prints each score.
 
     Raises:
-        InputError: If there are too few pictures.
+        InputError: If there are too few pictures or they are no such set, or `every`, `samples` or `best_path` cannot be used.
 
     Example:
         >>> from ganime.data.drawn import DrawnFaces
@@ -45,25 +48,31 @@ class Evaluation(keras.callbacks.Callback):
         samples: int = 1000,
         extractor: FeatureExtractor | None = None,
         generator: keras.Model | None = None,
-        best_path: Path | None = None,
-        history_path: Path | None = None,
+        best_path: str | os.PathLike | None = None,
+        best: float = math.inf,
         verbose: int = 1,
     ):
         super().__init__()
-        check_enough(pictures, samples)
-        self.pictures, self.every, self.samples, self.verbose = pictures, every, samples, verbose
+        check_whole(every=every, samples=samples)
+        if best_path:
+            check_ending("best_path", best_path, ".keras")
+        self.pictures = as_pictures(pictures)
+        check_enough(self.pictures, samples)
+        self.every, self.samples, self.verbose = every, samples, verbose
         self.extractor = extractor or FeatureExtractor()
-        self.generator, self.best_path, self.history_path = generator, best_path, history_path
-        self.step, self.best, self.scores = 0, math.inf, {}
+        self.generator, self.best_path, self.best = generator, best_path, best
+        self.step, self.scores, self.generated = 0, {}, None
 
     def on_train_begin(self, logs=None):
-        self.generated = GeneratedPictures(self.generator or self.model.averaged_generator, self.samples)
-        self.reference = reference_features(self.pictures, self.generated.size, self.extractor)
+        self._find_generator()
         self._count(0)
-        history = read_history(self.history_path) if self.history_path else {}
-        if (kernel := self.extractor.network.kernel) in history:
-            before = history[kernel][history["step"] <= self.step]
-            self.best = min(before[np.isfinite(before)], default=math.inf)
+
+    def _find_generator(self):
+        generator = self.generator or getattr(self.model, "averaged_generator", None)
+        if generator is None:
+            raise InputError("Evaluation has no generator to score: give it one, Evaluation(..., generator=...)")
+        self.generated = GeneratedPictures(generator, self.samples)
+        self.reference = reference_features(self.pictures, self.generated.size, self.extractor)
 
     def on_train_batch_end(self, batch, logs=None):
         before = self.step
@@ -81,26 +90,33 @@ class Evaluation(keras.callbacks.Callback):
         self.step = int(step.numpy()) if isinstance(step, keras.Variable) else self.step + steps
 
     def evaluate(self) -> dict[str, float]:
-        """The scores of the generator as it is now."""
+        """The scores of the generator as it is now, in `fit` or outside of it.
+
+        Raises:
+            InputError: If there is no generator: none was given, and `fit` has not begun.
+        """
+        if self.generated is None:
+            self._find_generator()
         scores = score(self.reference, self.extractor.extract(self.generated, self.generated.size), self.extractor)
         kernel = self.extractor.network.kernel
         if better := scores[kernel] < self.best:
             self.best = scores[kernel]
             if self.best_path:
-                generator = self.generated.generator
-                check_room(self.best_path.parent, generator.variables, "the best generator")
-                with atomic_write(self.best_path) as part:
-                    generator.save(part)
+                insist(self._keep, f"{self.best_path} cannot be written")
         if self.verbose:
             shown = "  ".join(map(" ".join, describe_scores(scores).items()))
             print(f"step {self.step:,}: {shown}{'  (best so far)' if better else ''}", flush=True)
         return scores
 
+    def _keep(self):
+        with atomic_write(self.best_path) as part:
+            self.generated.generator.save(part)
+
 
 @keras.saving.register_keras_serializable(package="ganime")
 class KernelDistance(keras.metrics.Metric):
     """The kernel distance, streamed: the mean over batches, each a subset. With the Inception network it is called KID, with
-    others KID-lite0 and so on.
+    others KID-lite0 and so on. Of no batch it is not a number, and so it is where each batch is of one picture.
 
     Args:
         extractor: The feature network; lite0 by default.
@@ -120,7 +136,18 @@ class KernelDistance(keras.metrics.Metric):
         self.batches = self.add_weight(name="batches", initializer="zeros")
 
     def update_state(self, real, generated):
-        """Add a batch of images in [-1, 1], float [batch, height, width, 3] each; a batch of one has no pairs, adds nothing."""
+        """Add a batch. One of a single picture has no pairs, and adds nothing.
+
+        Args:
+            real: Pictures, uint8 or float in [-1, 1], [batch, height, width, 3].
+            generated: Such pictures; float ones beyond [-1, 1] are clipped.
+
+        Raises:
+            InputError: If the real ones are of another range. In a graph it is a `tf.errors.InvalidArgumentError`.
+        """
+        real = scale_pictures(tf.convert_to_tensor(real), (None, None, 3), tf.convert_to_tensor(self.batches) == 0)
+        if keras.ops.dtype(generated) == "uint8":
+            generated = keras.ops.cast(generated, "float32") / 127.5 - 1.0
         pixels = [keras.ops.round((keras.ops.clip(images, -1.0, 1.0) + 1.0) * 127.5) for images in (real, generated)]
         x, y = (self.extractor.model(images)["features"] for images in pixels)
         counts = keras.ops.minimum(keras.ops.cast(keras.ops.shape(x)[0], "float32") - 1.0, 1.0)  # 0 for one image, 1 for more
@@ -128,7 +155,7 @@ class KernelDistance(keras.metrics.Metric):
         self.batches.assign_add(counts)
 
     def result(self):
-        return self.total / keras.ops.maximum(self.batches, 1.0)
+        return self.total / self.batches
 
     def get_config(self):
         return {**super().get_config(), "network": self.extractor.name, "weights": self.extractor.identity["weights_sha256"]}

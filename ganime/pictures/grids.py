@@ -6,7 +6,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from ganime.errors import InputError
 from ganime.files import atomic_write
+
+GAP = 2  # pixels between and around the pictures of a grid
+SIDES = {".webp": 2**14 - 1, ".jpg": 65_500, ".jpeg": 65_500, ".gif": 2**16 - 1}  # in pixels, at most
 
 
 def to_uint8(images: np.ndarray) -> np.ndarray:
@@ -14,7 +18,7 @@ def to_uint8(images: np.ndarray) -> np.ndarray:
     return np.clip(np.rint((np.asarray(images) + 1.0) * 127.5), 0, 255).astype(np.uint8)
 
 
-def make_grid(images: np.ndarray, columns: int | None = None, gap: int = 2) -> np.ndarray:
+def make_grid(images: np.ndarray, columns: int | None = None, gap: int = GAP) -> np.ndarray:
     """Lay pictures out in rows, on white.
 
     Args:
@@ -64,31 +68,47 @@ def add_caption(image: np.ndarray, text: str) -> np.ndarray:
     return np.concatenate([image, np.asarray(line)])
 
 
+def check_sides(path: Path, width: int, height: int) -> None:
+    """See that the format that a name stands for takes a picture of so many pixels.
+
+    Raises:
+        InputError: If it does not.
+    """
+    kind = Path(path).suffix.lower()
+    if max(width, height) > (most := SIDES.get(kind, math.inf)):
+        raise InputError(f"{width:,}x{height:,} pixels are too many for a {kind} file, whose sides are {most:,} at most")
+
+
 def save_picture(path: Path, image: np.ndarray) -> None:
-    """Write a uint8 picture, whole or not at all; the name's ending decides the format."""
+    """Write a uint8 picture, whole or not at all; the name's ending decides the format.
+
+    Raises:
+        InputError: If the picture is too large for the format.
+    """
+    check_sides(path, image.shape[1], image.shape[0])
     with atomic_write(path) as part:
         Image.fromarray(image).save(part)
 
 
-def save_plots(history: dict[str, np.ndarray], folder: Path) -> None:
+def save_plots(means: dict[str, np.ndarray], scores: dict[str, np.ndarray], folder: Path) -> None:
     """Draw `losses.png`, `scores.png` (the mean sigmoid of real and of generated pictures' logits, or of their differences)
     and, where there are any, `quality.png` (the scores of `ganime.metrics`) into a folder.
 
     Args:
-        history: Columns `step`, `d_loss`, `g_loss`, `real_score` and `fake_score`, drawn as means of 500 parts at most; and
-            scores, which are not a number in the steps without.
+        means: Columns `step`, `d_loss`, `g_loss`, `real_score` and `fake_score`.
+        scores: Column `step` and one for each score, which is not a number where a step has none.
     """
-    _plot_steps(history, ("d_loss", "g_loss"), "loss", Path(folder) / "losses.png")
-    _plot_steps(history, ("real_score", "fake_score"), "mean sigmoid", Path(folder) / "scores.png", ylim=(0, 1))
-    scores = {name: column for name, column in history.items() if "-" in name or name.isupper()}
-    if any(np.isfinite(column).any() for column in scores.values()):
-        _plot_scores(history["step"], scores, Path(folder) / "quality.png")
+    _plot_steps(means, ("d_loss", "g_loss"), "loss", Path(folder) / "losses.png")
+    _plot_steps(means, ("real_score", "fake_score"), "mean sigmoid", Path(folder) / "scores.png", ylim=(0, 1))
+    if scores:
+        scores = dict(scores)
+        _plot_scores(scores.pop("step"), scores, Path(folder) / "quality.png")
 
 
-def _plot_steps(history, columns, meaning, path, **limits):
+def _plot_steps(means, columns, meaning, path, **limits):
     figure, (axes,) = _figure(1)
     for column in columns:
-        axes.plot(_thin(history["step"]), _thin(history[column]), label=column.replace("_", " "), linewidth=1)
+        axes.plot(means["step"], means[column], label=column.replace("_", " "), linewidth=1)
     axes.set(xlabel="step", ylabel=meaning, **limits)
     _save_figure(figure, path)
 
@@ -119,9 +139,3 @@ def _save_figure(figure, path):
         axes.legend()
     with atomic_write(path) as part:
         figure.savefig(part)
-
-
-def _thin(values, parts=500):
-    """Means of at most so many parts of equal length."""
-    length = math.ceil(len(values) / parts)
-    return [float(np.mean(values[i : i + length])) for i in range(0, len(values), length)]

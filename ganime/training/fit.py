@@ -2,15 +2,17 @@
 
 import os
 import re
+from collections.abc import Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, fields
 
 import keras
 import tensorflow as tf
 
+from ganime.bounds import check_whole, suggest
 from ganime.data.pipeline import make_dataset
-from ganime.data.sources import open_pictures
-from ganime.errors import GanimeError, InputError
+from ganime.errors import GanimeError, InputError, NonFiniteError
+from ganime.history import Summary
 from ganime.networks import build_discriminator, build_generator
 from ganime.recipes import Recipe, get_recipe, name_recipe
 from ganime.run import Run, library_versions
@@ -21,19 +23,25 @@ from ganime.training.gan import GAN
 from ganime.training.interrupts import StopOnSignal
 from ganime.training.optimizer import FusedAdam
 from ganime.training.progress import open_progress
+from ganime.training.sources import as_pictures
 
 
-def build_gan(recipe: Recipe | str, seed: int = 0, engine: Engine | None = None) -> GAN:
-    """A compiled GAN after a recipe, or the recipe of a name; the same recipe and seed give the same first weights.
+def build_gan(recipe: Recipe | str | Mapping, seed: int = 0, engine: Engine | None = None) -> GAN:
+    """A compiled GAN after a recipe, the recipe of a name, or a dictionary of a recipe's fields; the same recipe and seed give
+    the same first weights.
 
     Sets the global seeds of Python, NumPy and TensorFlow, from which Keras draws first weights, and turns one of TensorFlow's
     optimizations of graphs off.
+
+    Raises:
+        InputError: If there is no such recipe, or the seed is not a whole number from 0 to 2**32 - 1.
 
     Example:
         >>> build_gan(Recipe(generator_widths=(8,), discriminator_widths=(8,))).generator.output_shape
         (None, 64, 64, 3)
     """
-    engine, recipe = engine or Engine(), get_recipe(recipe) if isinstance(recipe, str) else recipe
+    engine, recipe = engine or Engine(), _as_recipe(recipe)
+    check_whole(0, 2**32 - 1, seed=seed)
     # TensorFlow 2.21's remapper fails on a discriminator with biases and prints an error; training is as fast without it.
     tf.config.optimizer.set_experimental_options({"remapping": False})
     keras.utils.set_random_seed(seed)
@@ -54,6 +62,17 @@ def build_gan(recipe: Recipe | str, seed: int = 0, engine: Engine | None = None)
     return gan
 
 
+def _as_recipe(recipe):
+    if isinstance(recipe, Mapping):
+        names = [field.name for field in fields(Recipe)]
+        if unknown := [name for name in recipe if name not in names]:
+            raise InputError(f"recipe: there is no field {unknown[0]!r}{suggest(str(unknown[0]), names)}")
+        return Recipe(**recipe)
+    if not isinstance(recipe, Recipe | str):
+        raise InputError(f"recipe: {recipe!r} is not a ganime.Recipe, the name of one, or a dictionary of its fields")
+    return get_recipe(recipe) if isinstance(recipe, str) else recipe
+
+
 def _build_networks(recipe):
     shared = {name: getattr(recipe, name) for name in ("image_size", "bias", "norm_momentum", "norm_epsilon", "initializer")}
     generator = build_generator(
@@ -72,13 +91,13 @@ def _build_networks(recipe):
 
 def fit(
     run: Run | str | os.PathLike,
-    recipe: Recipe | str,
+    recipe: Recipe | str | Mapping,
     pictures,
     steps: int,
     seed: int = 0,
     sample_every: int = 100,
     save_every: int = 500,
-    callbacks: tuple[keras.callbacks.Callback, ...] = (),
+    callbacks: Sequence[keras.callbacks.Callback] = (),
     engine: Engine | None = None,
     verbose: int = 1,
 ) -> GAN:
@@ -86,9 +105,11 @@ def fit(
 
     Args:
         run: Where everything of this training lives: a run, its name or its path.
-        recipe: How to train, or the name of a recipe.
-        pictures: What to train on: `PictureFolder`, `PackedPictures`, `DrawnFaces` or a part of them that `split` gave; or what
-            `ganime.open_pictures` takes, such as the path of a folder.
+        recipe: How to train, the name of a recipe, or a dictionary of a recipe's fields; what it lacks is the default's.
+        pictures: What to train on: `PictureFolder`, `PackedPictures`, `DrawnFaces` or a part of them that `split` gave; what
+            `ganime.open_pictures` takes, such as the path of a folder; or an array, uint8 or float in [-1, 1],
+            [count, size, size, 3]. Anything serves that has `len()`, `load_batch(indices, size)` to uint8
+            [count, size, size, 3], and `fingerprint`, a string that no other pictures have.
         steps: The step to reach, counted from the beginning of the run.
         seed: Seed of the first weights and of everything random in training.
         sample_every: Steps between two sample grids.
@@ -104,7 +125,8 @@ def fit(
         again, since a kill may have come before them.
 
     Raises:
-        InputError: If the run was started with another recipe, seed or set of pictures, or the engine does not fit the steps.
+        InputError: If an argument is none of these, the run was started with another recipe, seed or set of pictures, or the
+            engine does not fit the steps.
         GanimeError: If another process trains the run, its state is damaged, or another worker was lost or does something else.
         NonFiniteError: If a loss or weight stops being finite; the last good state stays.
         KeyboardInterrupt: On Ctrl-C or SIGTERM; it has a message that says so if the state was saved.
@@ -114,8 +136,9 @@ def fit(
     """
     engine = engine or Engine()
     run = run if isinstance(run, Run) else Run(run)
-    recipe = get_recipe(recipe) if isinstance(recipe, str) else recipe
-    pictures = open_pictures(pictures) if isinstance(pictures, str | os.PathLike) else pictures
+    recipe, pictures = _as_recipe(recipe), as_pictures(pictures)
+    check_whole(0, steps=steps)
+    check_whole(sample_every=sample_every, save_every=save_every)
     if tf.distribute.has_strategy():
         raise InputError("give the strategy to Engine, and call fit outside of its scope")
     engine.check_intervals(0, steps=steps, sample_every=sample_every, save_every=save_every)
@@ -130,25 +153,31 @@ def _fit(run, recipe, pictures, steps, seed, sample_every, save_every, callbacks
     chief = is_chief(engine.strategy)
     description = _describe(recipe, pictures, seed, engine)
     with run.lock() if chief else nullcontext():
+        state = run.newest_state()
         if chief:
-            run.open(description)
-        if run.state_path.exists():
-            _load(gan, run)
+            run.open(description, state)
+            run.tidy(state)
+        if state:
+            state.load_into(gan)
         first = int(gan.step.numpy())
         if is_multiworker(engine.strategy):
             about = {"steps": steps, "sync": engine.sync_batch_norm}
             check_agreement(engine.strategy, {**description, "data": pictures.fingerprint, **about}, first)
         engine.check_intervals(first)
-        history = cb.History(run.history_path, recipe.batch_size)
-        checkpoint = cb.Checkpoint(run.state_path, run.generator_path, save_every)
+        known = Summary(**state.about["history"]) if state and "history" in state.about else None
+        history = cb.History(run.history_path, recipe.batch_size, known)
+        about = lambda: {"config": description, "history": asdict(history.summary)}  # noqa: E731
+        checkpoint = cb.Checkpoint(run.state_path, run.generator_path, save_every, about, run.previous_path)
+        del state, known  # of the size of the model
         grid = cb.SampleGrid(run.samples_path, sample_every)
-        plots = cb.Plots(run.history_path, run.path, save_every)
+        plots = cb.Plots(history, run.path, save_every)
         gif = cb.ProgressGif(run.samples_path, run.gif_path)
         stop = StopOnSignal()
         if first >= steps:
             gan.stop_training = False
-            for callback in (grid, plots, gif) if chief else ():
+            for callback in (history, grid, plots, gif) if chief else ():
                 callback.set_model(gan)
+                callback.on_train_begin()
                 callback.on_train_end()
             if verbose and chief:
                 print(f"Run {run.name} is at step {first:,} already; a larger `steps` extends it.")
@@ -160,7 +189,15 @@ def _fit(run, recipe, pictures, steps, seed, sample_every, save_every, callbacks
         dataset = _make_dataset(recipe, pictures, first, steps, seed, engine.strategy)
         known = {"steps_per_epoch": steps - first} if engine.strategy else {}  # Keras cannot tell the length then
         try:
-            gan.fit(dataset, **known, shuffle=False, verbose=0, callbacks=[cb.StopOnNonFinite(), *writers, *progress, stop])
+            watchers = [history.clock, cb.StopOnNonFinite(), *writers, *progress, stop]
+            gan.fit(dataset, **known, shuffle=False, verbose=0, callbacks=watchers)
+        except NonFiniteError as error:
+            raise NonFiniteError(f"{error}; {checkpoint.kept}" if chief else str(error)) from error
+        except tf.errors.OpError as error:
+            if not chief or (reason := _fault_of_pictures(error)) is None:
+                raise
+            checkpoint.save()  # the steps before were sound
+            raise type(reason)(f"{reason}; {checkpoint.kept}") from error
         finally:
             for callback in (history, *progress, stop):
                 callback.close()
@@ -197,29 +234,28 @@ def _describe(recipe, pictures, seed, engine):
     return {
         "recipe": asdict(recipe),
         "seed": seed,
-        "data": {"pictures": len(pictures), "fingerprint": pictures.fingerprint, "name": pictures.name},
+        "data": {"pictures": len(pictures), "fingerprint": pictures.fingerprint, "name": getattr(pictures, "name", "pictures")},
         "versions": library_versions(),
         **({"precision": engine.precision} if engine.precision != "float32" else {}),  # the state depends on it
     }
-
-
-def _load(gan, run):
-    try:
-        gan.load_weights(run.state_path)
-    except (OSError, ValueError, KeyError) as error:
-        raise GanimeError(f"{run.state_path} cannot be loaded ({error}); delete it to begin the run again") from error
 
 
 def _translate(error, strategy=None):
     """What an error inside TensorFlow means to a user; the error itself where that is not known."""
     if isinstance(error, tf.errors.ResourceExhaustedError):
         return GanimeError("out of memory; try a smaller --set batch_size")
-    if "PyFunc" in error.message and (
-        found := re.search(r"\b([A-Z]\w*Error|UnreadablePicture): (.*)", error.message)
-    ):  # raised by the pictures' loader
-        kind = InputError if found[1] in ("InputError", "UnreadablePicture") else GanimeError
-        return kind(f"the pictures cannot be read: {found[2]}")
+    if reason := _fault_of_pictures(error):
+        return reason
     lost = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.DeadlineExceededError)
     if is_multiworker(strategy) and isinstance(error, lost):
         return GanimeError("another worker was lost; start all again, and they continue from the last saved state")
     return error
+
+
+def _fault_of_pictures(error):
+    """What the pictures' loader raised, if an error inside TensorFlow comes from there."""
+    found = "PyFunc" in error.message and re.search(r"\b([A-Z]\w*Error|UnreadablePicture): (.*)", error.message)
+    if not found:
+        return None
+    kind = InputError if found[1] in ("InputError", "UnreadablePicture") else GanimeError
+    return kind(f"the pictures cannot be read: {found[2]}")

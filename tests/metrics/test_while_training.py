@@ -7,12 +7,13 @@ from ganime.data.drawn import DrawnFaces
 from ganime.data.split import split
 from ganime.errors import InputError
 from ganime.generation.sampling import load_generator
+from ganime.history import read_history
 from ganime.metrics.distances import kernel_distance
 from ganime.metrics.evaluation import GeneratedPictures, evaluate
 from ganime.metrics.while_training import Evaluation, KernelDistance
 from ganime.networks import build_generator
 from ganime.recipes import get_recipe
-from ganime.run import Run, read_history
+from ganime.run import Run
 from ganime.training.fit import fit
 from tests.conftest import TINY
 from tests.training.test_keras_callbacks import PICTURES, make_small_gan
@@ -21,7 +22,8 @@ from tests.training.test_keras_callbacks import PICTURES, make_small_gan
 def train(path, recipe, extractor, steps):
     """Train with a score each second step; the run, the callback and the trained model."""
     run, (training, held_out) = Run(path), split(DrawnFaces(200), 32)
-    evaluation = Evaluation(held_out, 2, 20, extractor, best_path=run.best_path, history_path=run.history_path, verbose=0)
+    best = run.best_score("KID-blocks")
+    evaluation = Evaluation(held_out, 2, 20, extractor, best_path=run.best_path, best=best, verbose=0)
     return run, evaluation, fit(run, recipe, training, steps, callbacks=(evaluation,))
 
 
@@ -72,6 +74,45 @@ def test_only_a_better_generator_replaces_the_best(trained, tmp_path, blocks):
     assert kept[0] < kept[1] == kept[2]
 
 
+class Sparse:
+    """The least that serves."""
+
+    fingerprint = "sparse"
+
+    def __len__(self):
+        return 30
+
+    def load_batch(self, indices, size):
+        return DrawnFaces(30).load_batch(indices, size)
+
+
+def test_a_source_or_an_array_is_scored_outside_of_fit(trained, tmp_path, blocks):
+    generator = trained[2].averaged_generator
+    array = DrawnFaces(30).load_batch(list(range(30)), 32)
+    path = str(tmp_path / "best.keras")
+    scores = [
+        Evaluation(one, 2, 20, blocks, generator, path, verbose=0).evaluate() for one in (Sparse(), array, array / 127.5 - 1)
+    ]
+    assert all(one == scores[0] for one in scores) and np.isfinite(scores[0]["KID-blocks"])
+    assert np.array_equal(load_generator(path).get_weights()[0], generator.get_weights()[0])
+    with pytest.raises(InputError, match="Evaluation has no generator to score"):
+        Evaluation(array, 2, 20, blocks).evaluate()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"every": 0}, "every: 0 is not"),
+        ({"samples": 2.5}, "samples: 2.5 is not"),
+        ({"best_path": "best.h5"}, r"best_path: 'best\.h5' does not end in \.keras"),
+        ({"pictures": tf.data.Dataset.range(3)}, "no set of pictures that can be read at any place"),
+    ],
+)
+def test_what_an_evaluation_cannot_use_is_told_at_once(options, message, blocks):
+    with pytest.raises(InputError, match=message):
+        Evaluation(**{"pictures": DrawnFaces(30), "extractor": blocks, **options})
+
+
 def test_too_few_held_out_pictures_are_told_before_training(blocks):
     with pytest.raises(InputError, match="5 real pictures are too few"):
         Evaluation(DrawnFaces(5), extractor=blocks)
@@ -113,7 +154,23 @@ def test_the_metric_is_the_kernel_distance_of_batches(blocks):
     metric.update_state(real[:1] / 127.5 - 1, other[:1] / 127.5 - 1)  # the rest of an epoch may be one picture
     assert float(metric.result()) == pytest.approx(np.mean(expected), abs=1e-5)
     metric.reset_state()
-    assert float(metric.result()) == 0
+    assert np.isnan(metric.result())  # 0 would be a perfect score
+    metric.update_state(real[:1], other[:1])
+    assert np.isnan(metric.result())
+
+
+def test_the_metric_takes_the_pictures_that_a_gan_takes(blocks):
+    metric, pixels = KernelDistance(blocks), DrawnFaces(8).load_batch(list(range(8)), 32)
+    real, other = pixels[:4], pixels[4:]
+    metric.update_state(real, other)
+    scores = [float(metric.result())]
+    metric.reset_state()
+    metric.update_state(real / 127.5 - 1, other / 127.5 - 1)
+    assert scores == pytest.approx([float(metric.result())], abs=1e-6)
+    for scale in (1, 255):
+        metric.reset_state()
+        with pytest.raises(InputError, match=r"must be float in \[-1, 1\] or uint8"):
+            metric.update_state(real / scale, other / scale)
 
 
 def test_a_model_with_the_metric_can_be_saved(blocks, tmp_path):

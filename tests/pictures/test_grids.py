@@ -1,7 +1,16 @@
 import numpy as np
+import pytest
 from PIL import Image
 
+from ganime.errors import InputError
 from ganime.pictures import grids
+
+
+def test_a_picture_that_is_too_large_for_its_format_is_refused(tmp_path):
+    wide = np.zeros((1, 2**14, 3), np.uint8)
+    grids.save_picture(tmp_path / "wide.png", wide)
+    with pytest.raises(InputError, match=r"16,384x1 pixels are too many for a \.webp file, whose sides are 16,383 at most"):
+        grids.save_picture(tmp_path / "wide.webp", wide)
 
 
 def test_uint8_is_rounded_and_clipped():
@@ -21,7 +30,7 @@ def test_a_grid_holds_every_picture_in_its_place():
 def test_plots_are_written(tmp_path):
     steps = np.arange(1.0, 2001.0)
     history = {"step": steps, "d_loss": steps, "g_loss": steps, "real_score": steps / 2000, "fake_score": steps / 4000}
-    grids.save_plots(history, tmp_path)
+    grids.save_plots(history, {}, tmp_path)
     for name in ("losses.png", "scores.png"):
         with Image.open(tmp_path / name) as plot:
             assert len(np.unique(np.asarray(plot.convert("L")))) > 20
@@ -29,13 +38,12 @@ def test_plots_are_written(tmp_path):
 
 def test_scores_are_drawn_where_there_are_any(tmp_path):
     steps = np.arange(1.0, 11.0)
-    history = dict.fromkeys(("step", "d_loss", "g_loss", "real_score", "fake_score"), steps)
-    nothing = np.full(10, np.nan)
-    scores = dict.fromkeys(("KID-lite0", "KID-lite0-deviation", "FD-lite0", "recall-lite0", "IS"), nothing)
-    grids.save_plots({**history, **scores}, tmp_path)
+    means = dict.fromkeys(("step", "d_loss", "g_loss", "real_score", "fake_score"), steps)
+    grids.save_plots(means, {}, tmp_path)
     assert not (tmp_path / "quality.png").exists()
     some = np.where(steps % 5 == 0, steps, np.nan)
-    grids.save_plots({**history, **dict.fromkeys(scores, some)}, tmp_path)
+    scores = ("KID-lite0", "KID-lite0-deviation", "FD-lite0", "recall-lite0", "IS")
+    grids.save_plots(means, {"step": steps, **dict.fromkeys(scores, some)}, tmp_path)
     with Image.open(tmp_path / "quality.png") as plot:
         assert plot.width > 4 * 400  # three distances, and the shares together
         assert len(np.unique(np.asarray(plot.convert("L")))) > 20

@@ -10,7 +10,8 @@ import pytest
 from ganime.data.drawn import DrawnFaces
 from ganime.data.pipeline import make_dataset
 from ganime.errors import InputError
-from ganime.run import Run, read_history
+from ganime.history import read_history
+from ganime.run import Run
 from ganime.training.distribution import is_chief, make_strategy, shares
 from ganime.training.engine import Engine
 from ganime.training.fit import fit

@@ -7,7 +7,8 @@ import tensorflow as tf
 
 from ganime.data.drawn import DrawnFaces
 from ganime.errors import InputError
-from ganime.run import Run, read_history
+from ganime.history import read_history
+from ganime.run import Run
 from ganime.training import callbacks as cb
 from ganime.training import engine
 from ganime.training.engine import Engine
@@ -49,7 +50,8 @@ def test_callbacks_count_steps_not_executions(tiny, tmp_path, capsys):
     assert [event.step for event in events.Tensors("batch_d_loss")] == [10, 20, 30, 40, 50]
     history = read_history(run.history_path)
     durations = np.diff(history["seconds"])
-    assert np.allclose(history["images_per_second"][1:] * durations, 10 * tiny.batch_size, rtol=0.02, atol=0.5)
+    made = history["images_per_second"][1:] * durations  # more, as grids and states count in the seconds alone
+    assert (made > 0.98 * 10 * tiny.batch_size - 0.5).all()
     assert capsys.readouterr().out.count("50 steps will take about") == 1
 
 

@@ -2,25 +2,30 @@
 
 import multiprocessing
 import random
+import shutil
 import signal
 import sys
 import time
+from pathlib import Path
 
 import h5py
 import keras
 import numpy as np
 import psutil
 import pytest
+import tensorflow as tf
 
 from ganime.cli import main
 from ganime.data.drawn import DrawnFaces
 from ganime.data.folder import PictureFolder
 from ganime.data.packed import pack
 from ganime.data.pipeline import make_dataset
-from ganime.errors import InputError, NonFiniteError
-from ganime.recipes import RECIPES
-from ganime.run import Run, read_history
+from ganime.errors import GanimeError, InputError, NonFiniteError
+from ganime.history import read_history
+from ganime.recipes import RECIPES, get_recipe
+from ganime.run import Run
 from ganime.training.fit import build_gan, fit
+from ganime.training.loading import load_gan
 from tests.conftest import FACES64, TINY
 
 
@@ -130,7 +135,7 @@ def test_pictures_that_vanish_end_training_in_one_line(tiny, faces, tmp_path):
     pictures = PictureFolder(faces)
     for path in faces.iterdir():
         path.unlink()
-    with pytest.raises(InputError, match="no usable picture is left"):
+    with pytest.raises(GanimeError, match="faces is gone"):
         fit(Run(tmp_path / "run"), tiny, pictures, steps=4)
 
 
@@ -190,3 +195,129 @@ def test_every_recipe_trains_on_real_faces(name, tmp_path):
 def test_first_weights_follow_the_seed(tiny):
     a, b, c = (build_gan(tiny, seed).generator.get_weights()[0] for seed in (1, 1, 2))
     assert np.array_equal(a, b) and not np.array_equal(a, c)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run of four steps, each of the last two saved."""
+    run = Run(tmp_path_factory.mktemp("runs") / "finished")
+    fit(run, get_recipe("default").override(*TINY), DrawnFaces(50), steps=4, save_every=1, verbose=0)
+    return run
+
+
+@pytest.fixture
+def copy(finished, tmp_path):
+    """The same run, to be harmed."""
+    return Run(shutil.copytree(finished.path, tmp_path / "run"))
+
+
+def test_a_damaged_last_state_costs_the_steps_since_the_one_before(finished, copy, tiny, caplog):
+    data = bytearray(copy.state_path.read_bytes())
+    data[len(data) // 2] ^= 4
+    copy.state_path.write_bytes(data)
+    copy.history_path.write_bytes(copy.history_path.read_bytes().replace(b"\n3,", b"\n\0,"))
+    fit(copy, tiny, DrawnFaces(50), steps=4, save_every=100, verbose=0)
+    assert "gan.weights.h5 is damaged" in caplog.messages[0] and "previous.weights.h5" in caplog.messages[0]
+    assert "history-damaged-1.csv" in caplog.messages[1] and len(caplog.messages) == 2
+    assert copy.state_path.with_name("damaged.weights.h5").read_bytes() == data
+    assert read_history(copy.path / "history-damaged-1.csv")["step"].tolist() == [1, 2, 4]
+    assert read_history(copy.history_path)["step"].tolist() == [1, 2, 4]  # what is left of it
+    copy.history_path.write_bytes(finished.history_path.read_bytes())
+    assert_same_training(copy, finished)
+
+
+def test_a_state_says_what_it_belongs_to(finished, copy, tiny, tmp_path):
+    for change in ({"seed": 1}, {"recipe": tiny.override("batch_size=8")}, {"pictures": DrawnFaces(60)}):
+        copy.config_path.unlink(missing_ok=True)
+        with pytest.raises(InputError, match=r"gan\.weights\.h5 is the state of another training: "):
+            fit(copy, **{"recipe": tiny, "pictures": DrawnFaces(50), "steps": 4, **change})
+        assert not copy.config_path.exists()
+    assert int(fit(copy, tiny, DrawnFaces(50), steps=4, verbose=0).step) == 4 and copy.config_path.exists()
+    with h5py.File(copy.state_path) as file, h5py.File(tmp_path / "plain.weights.h5", "w") as plain:
+        for name in file:
+            file.copy(name, plain)
+    copy.state_path.write_bytes((tmp_path / "plain.weights.h5").read_bytes())  # as ganime wrote it before it had checksums
+    assert int(fit(copy, tiny, DrawnFaces(50), steps=4, verbose=0).step) == 4
+    copy.config_path.unlink()
+    with pytest.raises(InputError, match=r"what .* belongs to is not known"):
+        fit(copy, tiny, DrawnFaces(50), steps=4)
+
+
+def test_pictures_that_vanish_while_training_end_it_with_the_state_saved(finished, tiny, tmp_path):
+    class Vanishing(DrawnFaces):
+        """The drive is there for two batches of four, and the one that `fit` looks at first."""
+
+        read = 0
+
+        def load_batch(self, indices, size):
+            self.read += len(indices)
+            if self.read > 9:
+                raise GanimeError("faces is not there any more")
+            return super().load_batch(indices, size)
+
+    run = Run(tmp_path / "run")
+    with pytest.raises(GanimeError, match=r"faces is not there any more; the state of step 2 is saved"):
+        fit(run, tiny, Vanishing(50), steps=100, save_every=100, verbose=0)
+    fit(run, tiny, DrawnFaces(50), steps=4, verbose=0)  # nothing of the step that failed is in it
+    assert_same_training(run, finished)
+
+
+def test_what_cannot_be_written_for_people_ends_no_training(finished, tiny, tmp_path, caplog):
+    """Folders stand where the grids, the plots and the history should be; the last goes away in time."""
+    run = Run(tmp_path / "run")
+    for path in (run.samples_path / "step-000000.png", run.path / "losses.png", run.history_path, run.gif_path):
+        path.mkdir(parents=True)
+
+    class Free(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            if int(self.model.step.numpy()) == 2:
+                run.history_path.rmdir()
+
+    fit(run, tiny, DrawnFaces(50), steps=4, save_every=1, callbacks=(Free(),), verbose=0)
+    assert_same_training(run, finished)
+    named = [Path(message.split(" cannot be written")[0]).name for message in caplog.messages if "cannot be" in message]
+    assert named == ["history.csv", "step-000000.png", "losses.png", "progress.gif"]
+
+
+def test_a_runs_gan_is_loaded_without_its_pictures(finished):
+    gan = load_gan(finished.path)
+    assert int(gan.step) == 4 and gan.ema_half_life == 20 and gan.settings["relativistic"]
+    saved = keras.models.load_model(finished.generator_path).get_weights()
+    assert all(np.array_equal(a, b) for a, b in zip(saved, gan.averaged_generator.get_weights(), strict=True))
+    assert all(np.array_equal(a, b) for a, b in zip(load_gan(finished).get_weights(), gan.get_weights(), strict=True))
+    assert gan.optimizer.variables and int(gan.g_optimizer.iterations) == 4
+
+
+def test_a_run_that_has_saved_nothing_is_said(finished, tmp_path):
+    run = Run(tmp_path / "run")
+    run.path.mkdir()
+    shutil.copy(finished.config_path, run.config_path)
+    with pytest.raises(InputError, match="has saved no state yet"):
+        load_gan(run)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"recipe": {"bath_size": 8}}, "recipe: there is no field 'bath_size'; did you mean batch_size"),
+        ({"recipe": {"batch_size": 0}}, "batch_size: 0 is not from 1"),
+        ({"recipe": 3}, r"recipe: 3 is not a ganime\.Recipe, the name of one"),
+        ({"pictures": tf.data.Dataset.range(3)}, "no set of pictures that can be read at any place"),
+        ({"steps": "3"}, "steps: '3' is not a whole number"),
+        ({"sample_every": 0}, "sample_every: 0 is not"),
+        ({"save_every": 1.5}, "save_every: 1.5 is not"),
+        ({"seed": -1}, "seed: -1 is not"),
+    ],
+)
+def test_what_fit_cannot_take_is_refused_before_anything_is_written(given, message, tiny, tmp_path):
+    with pytest.raises(InputError, match=message):
+        fit(tmp_path / "run", **{"recipe": tiny, "pictures": DrawnFaces(50), "steps": 1, **given})
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_array_and_a_dictionary_serve(finished, tmp_path):
+    recipe = finished.read_config()["recipe"]
+    array = DrawnFaces(50).load_batch(list(range(50)), 32)
+    gan = fit(tmp_path / "run", recipe, array, steps=0, verbose=0)
+    assert int(gan.step) == 0 and gan.latent_size == 8
+    assert Run(tmp_path / "run").read_config()["data"]["name"] == "array"

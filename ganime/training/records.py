@@ -1,0 +1,277 @@
+"""What a training leaves for people to look at. None of it ends a training: what cannot be written is named on the log, once,
+and tried again at the next occasion."""
+
+import errno
+import itertools
+import logging
+import os
+import shutil
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from ganime.bounds import check_whole
+from ganime.data.names import show
+from ganime.errors import GanimeError
+from ganime.files import atomic_write
+from ganime.generation import latents
+from ganime.history import Summary, cut_after, read_rows, summarize
+from ganime.pictures import grids
+from ganime.pictures.animation import save_animation
+from ganime.run import list_samples
+
+log = logging.getLogger("ganime")
+
+
+class Periodic(keras.callbacks.Callback):
+    """What happens every so many steps of a `ganime.GAN`.
+
+    Args:
+        every: How many.
+
+    Raises:
+        InputError: If `every` is not a whole number of 1 or more.
+    """
+
+    def __init__(self, every: int = 1):
+        super().__init__()
+        check_whole(every=every)
+        self.every, self.seen = every, 0
+
+    @property
+    def step(self):
+        """The model's own: an execution may be of several steps."""
+        return int(self.model.step.numpy())
+
+    def on_train_begin(self, logs=None):
+        self.seen = self.step
+
+    def is_due(self):
+        """Whether a multiple of `every` is among the steps since this was last asked."""
+        before, self.seen = self.seen, self.step
+        return self.seen // self.every > before // self.every
+
+
+class _ForPeople(Periodic):
+    told = False
+
+    @contextmanager
+    def _or_go_on(self):
+        try:
+            yield
+        except (OSError, GanimeError) as error:
+            if not self.told:
+                where = getattr(error, "filename2", None) or getattr(error, "filename", None)
+                reason = f"{where} cannot be written ({error.strerror})" if where else str(error)
+                log.warning("%s; training goes on", reason)
+            self.told = True
+
+
+class SampleGrid(_ForPeople):
+    """Save a grid of the averaged generator's faces for the same latents every so many steps, at step 0 and at the last.
+
+    Args:
+        folder: Where to write `step-000100.png` and so on.
+        every: Steps between two grids.
+        count: Faces in a grid.
+        seed: The faces are those of the seeds `seed` to `seed + count - 1`.
+
+    Raises:
+        InputError: If `every` or `count` is not a whole number of 1 or more.
+    """
+
+    def __init__(self, folder: str | os.PathLike, every: int = 100, count: int = 64, seed: int = 0):
+        super().__init__(every)
+        check_whole(count=count)
+        self.folder, self.count, self.seed = Path(folder), count, seed
+
+    def on_train_begin(self, logs=None):
+        super().on_train_begin(logs)
+        if self.step == 0:
+            self.save(0)
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.is_due():
+            self.save(self.step)
+
+    def on_train_end(self, logs=None):
+        if self.step % self.every and not self.model.stop_training:
+            self.save(self.step)
+
+    def save(self, step):
+        seeds = range(self.seed, self.seed + self.count)
+        images = self.model.averaged_generator(latents.from_seeds(seeds, self.model.latent_size), training=False)
+        with self._or_go_on():
+            grids.save_picture(self.folder / f"step-{step:06d}.png", grids.make_grid(grids.to_uint8(images)))
+
+
+class History(_ForPeople):
+    """Append a row for every step to a CSV file: step, seconds of training, images per second, and the step's logs. Where an
+    execution is of several steps, a row for it with the logs of its last step. The seconds count everything since training
+    began; images per second are those of the step alone, reading the pictures included, without what callbacks do between
+    steps.
+
+    When training goes on from a saved state, rows after its step are dropped first, so that no step is there twice; where rows
+    cannot be read, the file as it was is kept beside it. What a step does not log is not a number in its row; what a later step
+    logs for the first time becomes a new column. Rows that cannot be written wait until they can.
+
+    Args:
+        path: The CSV file.
+        batch_size: Pictures per step.
+        summary: What the history came to when the state was saved; without it the file is read from its beginning.
+
+    Attributes:
+        summary: What it comes to now.
+        clock: A callback to be given before all others that take time when a step ends, as `Evaluation` does; else the step's
+            time is up when this one's turn comes.
+    """
+
+    def __init__(self, path: str | os.PathLike, batch_size: int, summary: Summary | None = None):
+        super().__init__()
+        check_whole(batch_size=batch_size)
+        self.path, self.batch_size, self.file = Path(path), batch_size, None
+        self.clock = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: self._end_step())
+        self.summary = summary or Summary()
+
+    def on_train_begin(self, logs=None):
+        super().on_train_begin(logs)
+        self.first, self.waiting, self.columns = self.step, [], None
+        with self._or_go_on():
+            if self.summary.step != self.first:
+                self.summary = summarize(self.path, self.first)
+            self._cut()
+        self.last_time = time.monotonic()
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.began, self.ended = time.monotonic(), None
+
+    def _end_step(self):
+        self.ended = self.ended or time.monotonic()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._end_step()
+        steps, now = self.step - self.summary.step, time.monotonic()
+        duration, self.last_time = now - self.last_time, now
+        rate = self.batch_size * steps / max(self.ended - self.began, 1e-9)
+        row = {"step": str(self.step), "seconds": f"{self.summary.seconds + duration:.3f}", "images_per_second": f"{rate:.2f}"}
+        row |= {name: repr(float(value)) for name, value in sorted(logs.items())}
+        self.summary.add({name: float(value) for name, value in row.items()})
+        self.waiting.append(row)
+        with self._or_go_on():
+            try:
+                self._write()
+            except OSError:
+                self.close()
+                raise
+
+    def on_train_end(self, logs=None):
+        self.close()
+
+    def close(self):
+        """Close the file; after an exception Keras does not call `on_train_end`."""
+        if self.file:
+            with suppress(OSError):
+                self.file.close()
+            self.file = None
+
+    def _cut(self):
+        """Leave in the file the rows up to the step from which training goes on."""
+        if cut_after(self.path, self.summary):
+            self.columns, self.size = self.summary.names, self.summary.size
+            return
+        names, rows, table, damaged = read_rows(self.path)
+        if damaged:
+            names_beside = (self.path.with_stem(f"{self.path.stem}-damaged-{number}") for number in itertools.count(1))
+            kept = next(path for path in names_beside if not path.exists())
+            shutil.copyfile(self.path, kept)
+            log.warning("%s has rows that cannot be read: as it was, it is kept as %s", self.path, kept.name)
+        rows = [row for row, values in zip(rows, table, strict=True) if values[names.index("step")] <= self.first]
+        self._replace(names if rows else [], rows)
+
+    def _replace(self, names, rows):
+        if names:
+            with atomic_write(self.path) as part:
+                part.write_text("".join([",".join(names) + "\n", *rows]), encoding="utf-8", newline="\n")
+        else:
+            self.path.unlink(missing_ok=True)
+        self.columns, self.size = names, self.path.stat().st_size if names else 0
+
+    def _write(self):
+        if self.columns is None:
+            self._cut()
+        names = [*dict.fromkeys([*self.columns, *(name for row in self.waiting for name in row)])]
+        if new := names[len(self.columns) :]:  # earlier rows have no values for them
+            self.close()
+            before = self.path.read_bytes()[: self.size].decode().splitlines()[1:] if self.columns else []
+            self._replace(names, [row + ",nan" * len(new) + "\n" for row in before])
+        if self.file is None:
+            # Unbuffered, so that a kill loses no row of a saved step; open as long as training lasts.
+            self.file = open(self.path, "r+b", buffering=0)  # noqa: SIM115
+            self.file.truncate(self.size)  # what was written of a row when the disk was full
+            self.file.seek(self.size)
+        text = "".join(",".join(row.get(name, "nan") for name in names) + "\n" for row in self.waiting).encode()
+        if self.file.write(text) < len(text):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+        self.size += len(text)
+        self.summary.names, self.summary.size = names, self.size
+        self.waiting.clear()
+
+
+class Plots(_ForPeople):
+    """Draw `losses.png`, `scores.png` and, where there are scores of `ganime.metrics`, `quality.png` every so many steps and
+    when training ends.
+
+    Args:
+        history: The `History` of the training, which comes before this among its callbacks.
+        folder: Where to write.
+        every: Steps between two drawings.
+
+    Raises:
+        InputError: If `every` is not a whole number of 1 or more.
+    """
+
+    def __init__(self, history: History, folder: str | os.PathLike, every: int = 500):
+        super().__init__(every)
+        self.history, self.folder = history, Path(folder)
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.is_due():
+            self.save()
+
+    def on_train_end(self, logs=None):
+        self.save()
+
+    def save(self):
+        if self.history.summary.rows:
+            with self._or_go_on():
+                grids.save_plots(self.history.summary.means(), self.history.summary.score_table(), self.folder)
+
+
+class ProgressGif(_ForPeople):
+    """Make an animation of a folder's sample grids when training ends.
+
+    Args:
+        folder: Where `SampleGrid` writes.
+        path: The `.gif`.
+        most: The GIF shows at most so many grids, evenly chosen.
+        max_size: Its longer side in pixels, at most.
+
+    Raises:
+        InputError: If `most` or `max_size` is not a whole number of 1 or more.
+    """
+
+    def __init__(self, folder: str | os.PathLike, path: str | os.PathLike, most: int = 100, max_size: int = 400):
+        super().__init__()
+        check_whole(most=most, max_size=max_size)
+        self.folder, self.path, self.most, self.max_size = Path(folder), Path(path), most, max_size
+
+    def on_train_end(self, logs=None):
+        if samples := list_samples(self.folder):
+            chosen = np.unique(np.linspace(0, len(samples) - 1, self.most).round().astype(int))
+            with self._or_go_on():
+                save_animation(self.path, [samples[i] for i in chosen], max_size=self.max_size)
+        else:
+            log.warning("%s is not made: there are no grids of SampleGrid in %s", show(self.path), show(self.folder))
