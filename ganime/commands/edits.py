@@ -33,11 +33,12 @@ def edits(generator, sheet, force, again, **chosen):
       python cli.py edits faces-default --sheet edits.png
       python cli.py generate --run faces-default --edit hair-brightness=+1.5
     """
+    from ganime.data.names import show
     from ganime.generation.edits import Edits, edits_path
     from ganime.generation.sampling import find_generator
 
     if generator is not None and (chosen["run_name"] is not None or chosen["model"] is not None):
-        raise InputError(f"{generator} and --run or --model exclude each other")
+        raise InputError(f"{show(generator)} and --run or --model exclude each other")
     if generator is not None:
         chosen["model" if is_file(generator) else "run_name"] = generator
     if sheet:
@@ -56,14 +57,14 @@ def edits(generator, sheet, force, again, **chosen):
         with progress_bar("steps", interrupted="Nothing was stored.") as report:
             found = Edits.find(model, report)
         found.save(path)
-    click.echo(f"{place}: {len(found.names)} edits")
+    click.echo(f"{show(place)}: {len(found.names)} edits")
     for name, right, spill in sorted(zip(found.names, found.right, found.spill, strict=True)):
         click.echo(f"{name:>24}  the right way for {right:.1%} of faces, with up to {spill:.2f} of another change")
     if sheet and not found.names:
-        raise GanimeError(f"{sheet} is not written: there is no edit to show")
+        raise GanimeError(f"{show(sheet)} is not written: there is no edit to show")
     if sheet:
         _save_sheet(sheet, found, *faces[:2])
-        click.echo(f"{sheet}: each from {STRENGTHS[0]} to {STRENGTHS[-1]} deviations")
+        click.echo(f"{show(sheet)}: each from {STRENGTHS[0]} to {STRENGTHS[-1]} deviations")
 
 
 def _load_current(path):

@@ -49,13 +49,14 @@ def export(kind, run_name, model, output, force, weights, single_file, license_n
       python cli.py export --format web --run faces-default --output site
       python cli.py export --format web --single-file --output faces.html
     """
+    from ganime.data.names import show
     from ganime.exporting.card import check_license
 
     if single_file and kind != "web":
         raise InputError(f"--single-file is for --format web, not for {kind}")
     output = output or free_name("page.html" if single_file else OUTPUTS[kind], force)
     if single_file and output.suffix.lower() != ".html":
-        raise InputError(f"--output {output}: the name of a page in a single file must end in .html")
+        raise InputError(f"--output {show(output)}: the name of a page in a single file must end in .html")
     check_place("--output", output, folder=kind in ("saved-model", "web") and output.suffix.lower() != ".html")
     check_free("--output", output, force)
     if license_name is not None:
@@ -69,6 +70,6 @@ def export(kind, run_name, model, output, force, weights, single_file, license_n
     weights = weights or ("float16" if kind == "web" else "float32")
     note = "1e-4 is allowed" if weights == "float32" else f"weights of {weights}"
     click.echo(
-        f"{written.path}: {written.size / 1e6:.1f} MB; its {FACES} faces, drawn by its own runtime, differ from those of Keras "
-        f"by {written.difference:.1g} at most ({note})"
+        f"{show(written.path)}: {written.size / 1e6:.1f} MB; its {FACES} faces, drawn by its own runtime, differ from those of "
+        f"Keras by {written.difference:.1g} at most ({note})"
     )

@@ -5,7 +5,15 @@ from pathlib import Path
 
 import click
 
-from ganime.commands.outputs import check_free, check_latents_name, check_pixels, check_place, free_name, output_options
+from ganime.commands.outputs import (
+    MOST_PIXELS,
+    MOST_SIDE,
+    check_free,
+    check_latents_name,
+    check_place,
+    free_name,
+    output_options,
+)
 from ganime.commands.tools import faces_options, open_faces
 from ganime.errors import InputError
 
@@ -31,6 +39,7 @@ def generate(output, force, latents_path, **chosen):
       python cli.py generate --model generator.keras --truncation 0.7
       python cli.py generate --seeds 7,11 --save-latents two.npy
     """
+    from ganime.data.names import show
     from ganime.generation.latents import parse_seeds, save_latents
     from ganime.generation.sampling import paint
     from ganime.pictures import grids
@@ -46,18 +55,34 @@ def generate(output, force, latents_path, **chosen):
             raise InputError("--save-latents and --output are the same")
     generator, points, source = open_faces(default_seeds=SEEDS, **chosen)
     if grid:
-        side = math.ceil(len(points) ** 0.5)
-        check_pixels("--output", output, *(side * length for length in generator.output_shape[2:0:-1]))
+        _check_grid(output, len(points), *generator.output_shape[1:3])
         grids.save_picture(output, grids.make_grid(paint(generator, points)))
     else:
         numbers = range(len(points)) if chosen["latents"] else parse_seeds(chosen["seeds"] or SEEDS)
-        paths = [output / f"face-{number:06d}.png" for number in numbers]
-        for path in paths:
-            check_free("--output", path, force)
+        for number in numbers:
+            check_free("--output", _place(output, number), force)
         for start in range(0, len(points), 64):
             faces = paint(generator, points[start : start + 64])
-            for path, face in zip(paths[start:], faces, strict=False):
-                grids.save_picture(path, face)
+            for number, face in zip(numbers[start:], faces, strict=False):
+                grids.save_picture(_place(output, number), face)
     if latents_path:
         save_latents(latents_path, points)
-    click.echo(f"{output}: {len(points):,} faces of {source}")
+    click.echo(f"{show(output)}: {len(points):,} faces of {show(source)}")
+
+
+def _place(folder, number):
+    return folder / f"face-{number:06d}.png"
+
+
+def _check_grid(output, count, height, width):
+    """Refuse a grid that is too large to be made in memory, or to be looked at."""
+    from ganime.data.names import show
+    from ganime.pictures.grids import GAP
+
+    height, width = height + GAP, width + GAP
+    most = min(math.isqrt(MOST_PIXELS // (height * width)), MOST_SIDE // max(height, width)) ** 2
+    if count > most:
+        raise InputError(
+            f"--output {show(output)}: {count:,} faces are too many for one grid, {most:,} of this generator's size fit in it; "
+            "take fewer, or give a folder"
+        )

@@ -28,6 +28,7 @@ def gif(run_name, output, force, fps, max_size, hold):
       python cli.py gif
       python cli.py gif --run faces-default --output faces.mp4 --fps 20
     """
+    from ganime.data.names import show
     from ganime.pictures.animation import save_animation
     from ganime.run import Run, latest_run
 
@@ -36,6 +37,5 @@ def gif(run_name, output, force, fps, max_size, hold):
     run = Run(run_name) if run_name else latest_run()
     run.read_config()
     output = output or run.gif_path
-    samples = run.samples()
-    save_animation(output, samples, fps, max_size, hold)
-    click.echo(f"{output}: {len(samples):,} pictures of run {run.name}, {output.stat().st_size / 1e6:.1f} MB")
+    used = save_animation(output, run.samples(), fps, max_size, hold)
+    click.echo(f"{show(output)}: {used:,} pictures of run {show(run.name)}, {output.stat().st_size / 1e6:.1f} MB")

@@ -29,6 +29,7 @@ def project(pictures, run_name, model, no_detect, cascade, output, force, sheet)
       python cli.py project photos/*.jpg --run faces-default --output photos.npy
       python cli.py walk --latents photos.npy
     """
+    from ganime.data.names import show
     from ganime.generation.latents import save_latents
     from ganime.pictures.grids import add_caption, enlarge, make_grid, save_picture
 
@@ -38,16 +39,17 @@ def project(pictures, run_name, model, no_detect, cascade, output, force, sheet)
         raise InputError("--cascade is for finding faces, which --no-detect leaves out")
     sheet = sheet or output.with_suffix(".png")
     if sheet.resolve() in [picture.resolve() for picture in pictures]:
-        raise InputError(f"the sheet {_show(sheet)} is one of the pictures; give another name with --sheet")
+        raise InputError(f"the sheet {show(sheet)} is one of the pictures; give another name with --sheet")
     check_picture_name("--sheet", sheet, force)
     path = find_model(run_name, model)
-    decoded = [_decode(picture) for picture in pictures]
+    for picture in pictures:  # fails before the long part; one at a time is in memory
+        _decode(picture)
     with quiet_start():
         from ganime.generation import projection
         from ganime.generation.sampling import load_generator, paint
 
         generator = load_generator(path)
-    faces = _crop(pictures, decoded, generator, no_detect, cascade)
+    faces = _crop(pictures, generator, no_detect, cascade)
     with progress_bar() as report:
         latents = projection.project(generator, faces, report)
     made = paint(generator, latents)
@@ -57,41 +59,39 @@ def project(pictures, run_name, model, no_detect, cascade, output, force, sheet)
     save_latents(output, latents)
     save_picture(sheet, make_grid(rows, gap=0))
     for picture, ratio in zip(pictures, ratios, strict=True):
-        click.echo(f"{ratio:6.1f} dB  {_show(picture)}")
-    click.echo(f"{output}: {len(latents):,} latents; look at {sheet}")
-
-
-def _show(path):
-    from ganime.data.folder import show
-
-    return show(path)
+        click.echo(f"{ratio:6.1f} dB  {show(picture)}")
+    click.echo(f"{show(output)}: {len(latents):,} latents; look at {show(sheet)}")
 
 
 def _decode(path):
     from ganime.data.decode import UnreadablePicture, decode_picture, read_picture
+    from ganime.data.names import show
 
     try:
         return decode_picture(read_picture(path))
     except UnreadablePicture as error:
-        raise InputError(f"{_show(path)}: {error}") from None
+        raise InputError(f"{show(path)}: {show(str(error))}") from None
 
 
-def _crop(paths, pictures, generator, no_detect, cascade):
+def _crop(paths, generator, no_detect, cascade):
     """Each picture's face at the generator's size, uint8 [count, size, size, 3]."""
     import numpy as np
 
     from ganime.data.decode import fit_square
     from ganime.data.detect import FaceDetector, crop_largest_face
+    from ganime.data.names import show
 
     height, size = generator.output_shape[1:3]
     if height != size:
         raise InputError(f"the generator's images are {size}x{height}; pictures are projected to square ones")
-    larger = [min(picture.shape[:2]) > size for picture in pictures]
-    detector = FaceDetector(cascade) if any(larger) and not no_detect else None
-    faces = []
-    for path, picture, large in zip(paths, pictures, larger, strict=True):
-        face = crop_largest_face(picture, detector, size) if large and detector else fit_square(picture, size)
+    detector, faces = None, []
+    for path in paths:
+        picture = _decode(path)
+        large = min(picture.shape[:2]) > size and not no_detect
+        if large and detector is None:
+            detector = FaceDetector(cascade)
+        face = crop_largest_face(picture, detector, size) if large else fit_square(picture, size)
         if face is None:
-            raise InputError(f"no face is found in {_show(path)}; --no-detect takes the middle of the pictures")
+            raise InputError(f"no face is found in {show(path)}; --no-detect takes the middle of the pictures")
         faces.append(face)
     return np.stack(faces)

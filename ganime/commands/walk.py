@@ -9,6 +9,7 @@ from ganime.commands.tools import Number, faces_options, open_faces, progress_ba
 from ganime.errors import InputError
 
 FACES = 8  # of a walk, where none are named
+MOST_FRAMES = 100_000  # of an animation: more than an hour
 
 
 class Grid(click.ParamType):
@@ -42,9 +43,11 @@ def walk(seconds, fps, grid, scale, sharp, output, force, **chosen):
       python cli.py walk --run faces-default --grid 3x3 --scale 2 --truncation 0.7
       python cli.py walk --latents some.npy --fps 5 --output strip.png --scale 1
     """
+    from ganime.data.names import show
+    from ganime.generation.latents import parse_seeds
     from ganime.generation.walks import walk as through
     from ganime.pictures.animation import check_animation, save_frames
-    from ganime.pictures.grids import enlarge, make_grid, save_picture
+    from ganime.pictures.grids import check_sides, enlarge, make_grid, save_picture
 
     output = output or free_name("walk.gif", force)
     strip = output.suffix.lower() == ".png"
@@ -52,13 +55,17 @@ def walk(seconds, fps, grid, scale, sharp, output, force, **chosen):
         check_animation(output)
     check_file("--output", output, force)
     walks, each = grid[0] * grid[1], max(1, round(seconds * fps))
+    if chosen["latents"] is None and chosen["seeds"] is not None:  # before the latents are made
+        _check_frames(len(parse_seeds(chosen["seeds"])), walks, each)
     generator, points, source = open_faces(default_seeds=f"0-{FACES * walks - 1}", also=FACES * walks * each, **chosen)
     if len(points) % walks:
         raise InputError(f"{len(points)} faces cannot be dealt to {walks} walks equally")
-    count = len(points) // walks * each
+    count = _check_frames(len(points), walks, each)
     height, width = (scale * side * cells for side, cells in zip(generator.output_shape[1:3], grid, strict=True))
     if strip:
         check_pixels("--output", output, each * width, count // each * height)
+    else:
+        check_sides(output, width, height)
     loops = [through(generator, part, each) for part in points.reshape(walks, -1, points.shape[1])]
     with progress_bar("frames") as report:
 
@@ -71,5 +78,14 @@ def walk(seconds, fps, grid, scale, sharp, output, force, **chosen):
             save_picture(output, make_grid(list(frames()), each, gap=0))
         else:
             save_frames(output, frames(), count, fps)
-    faces = f"{len(points):,} faces of {source}"
-    click.echo(f"{output}: {count:,} frames of {width}x{height} through {faces}, {output.stat().st_size / 1e6:.1f} MB")
+    faces = f"{len(points):,} faces of {show(source)}"
+    click.echo(f"{show(output)}: {count:,} frames of {width}x{height} through {faces}, {output.stat().st_size / 1e6:.1f} MB")
+
+
+def _check_frames(faces, walks, each):
+    """The number of frames, if it is not absurd."""
+    count = faces // walks * each
+    if count > MOST_FRAMES:
+        fitting = f"{MOST_FRAMES // each * walks:,} faces make no more than {MOST_FRAMES:,}"
+        raise InputError(f"{faces:,} faces make {count:,} frames, which are too many; {fitting}")
+    return count

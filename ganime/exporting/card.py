@@ -5,14 +5,13 @@ import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-import numpy as np
-
 from ganime.data.drawn import DrawnFaces
-from ganime.errors import GanimeError, InputError
+from ganime.data.names import show
+from ganime.errors import GanimeError, InputError, one_line
 from ganime.exporting.manifest import EDITS, GENERATOR, MANIFEST
 from ganime.generation.chain import Chain
 from ganime.recipes import Recipe
-from ganime.run import Run, read_history
+from ganime.run import Run
 
 FACES = 64  # of the grid, at most
 # Licenses that the hub knows by their SPDX names, in lower case. Others it calls "other", and has `license_name` for them.
@@ -82,7 +81,8 @@ def model_card(subject: Subject) -> str:
             *("## What to expect", _LIMITS),
         ]
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise InputError(f"what run {subject.run.name} has recorded is damaged: {type(error).__name__} {error}") from error
+        what = f"what run {show(subject.run.name)} has recorded is damaged"
+        raise InputError(f"{what}: {type(error).__name__} {one_line(str(error), 200)}") from error
     return "\n\n".join(parts) + "\n"
 
 
@@ -244,16 +244,9 @@ def _read_step(run):
 
 def _read_scores(run):
     """The last scores of the run's history, and after how many steps the first came; nothing where there are none."""
-    history = read_history(run.history_path)
-    if not history:
-        return {}, 0
-    scores = {name: column for name, column in history.items() if "-" in name or name.isupper()}
-    rows = np.flatnonzero(np.any([np.isfinite(column) for column in scores.values()], axis=0)) if scores else []
-    rows = [row for row in rows if history["step"][row] <= _read_step(run)]
-    if not rows:
-        return {}, 0
-    last = {name: column[rows[-1]] for name, column in {"step": history["step"], **scores}.items()}
-    return last, int(history["step"][rows[0]])
+    rows = run.summary().scores
+    rows = [row for row in rows if row["step"] <= _read_step(run)] if rows else []
+    return (rows[-1], rows[0]["step"]) if rows else ({}, 0)
 
 
 def _read_evaluations(path: Path, sha256):

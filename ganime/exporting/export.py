@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ganime.data.names import show
 from ganime.errors import GanimeError, InputError
 from ganime.exporting import litert, onnx, saved_model, web
 from ganime.exporting.facts import describe
@@ -130,11 +131,11 @@ def check_arguments(format: str, output: Path, weights: str) -> None:
         raise InputError(f"{format} has weights of {' or '.join(possible)}, not {weights}; onnx and web have all")
     suffix, suffixes = output.suffix.lower(), SUFFIXES[format]
     if suffixes and suffix != suffixes:
-        raise InputError(f"{output}: the name of a file for {format} must end in {suffixes}")
+        raise InputError(f"{show(output)}: the name of a file for {format} must end in {suffixes}")
     if output.is_dir() and (suffixes or suffix == ".html"):
-        raise InputError(f"{output} is a folder")
+        raise InputError(f"{show(output)} is a folder")
     if output.resolve() == Path.cwd():
-        raise InputError(f"{output} is the current folder, which cannot be replaced; name another one")
+        raise InputError(f"{show(output)} is the current folder, which cannot be replaced; name another one")
 
 
 def read_generator(path: Path) -> Chain:
@@ -144,11 +145,14 @@ def read_generator(path: Path) -> Chain:
         InputError: If it is none, with the reason.
     """
     try:
-        return read_chain(path)
+        chain = read_chain(path)
+        NumpyGenerator(chain)(from_seeds([0], chain.latent_size))  # makes finite images
+        return chain
     except Unsupported:
         load_generator(path)  # says what is wrong with the file, if it is damaged
         raise InputError(
-            f"{path} cannot be exported: it is not a chain of transposed convolutions, as ganime.build_generator makes them"
+            f"{show(path)} cannot be exported: it is not a chain of transposed convolutions, as ganime.build_generator makes "
+            "them"
         ) from None
 
 

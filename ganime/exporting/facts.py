@@ -5,12 +5,14 @@ import json
 import os
 
 from ganime import __version__
+from ganime.errors import one_line
 from ganime.exporting.manifest import MANIFEST
 from ganime.files import hash_file
 from ganime.generation.sampling import SHIPPED, find_generator
 from ganime.recipes import Recipe, name_recipe
 
 SEEDS = "the latent of a seed is numpy.random.RandomState(seed).standard_normal({size}) as float32"
+_FAULTS = OSError, ValueError, LookupError, TypeError, RecursionError  # of JSON that another program wrote
 SHIPPED_FACTS = {"name": "anime-face-64", "recipe": "large", "license": "MIT"}
 
 
@@ -38,11 +40,11 @@ def _read_facts(path, sha256):
     """What is known of a generator: by ganime, by its run's configuration or by what `share` wrote beside it."""
     if path.resolve() == SHIPPED.resolve():
         return SHIPPED_FACTS
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # there is no such file, or it is another program's
+    with contextlib.suppress(*_FAULTS):  # there is no such file, or it is another program's
         recipe = name_recipe(Recipe(**json.loads((path.parent / "config.json").read_text())["recipe"]))
         return {"name": path.resolve().parent.name, "recipe": recipe}
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+    with contextlib.suppress(*_FAULTS):
         facts = json.loads((path.parent / MANIFEST).read_text())["facts"]
         if facts["sha256"] == sha256:
-            return {name: str(facts[name]) for name in ("name", "recipe", "license") if name in facts}
+            return {name: one_line(str(facts[name]), 200) for name in ("name", "recipe", "license") if name in facts}
     return {}

@@ -5,13 +5,14 @@ Its library, `huggingface_hub`, finds the user's token (`HF_TOKEN`, `hf auth log
 
 import json
 import re
-import zipfile
 from contextlib import contextmanager
 from pathlib import Path
 
 from ganime import __version__
-from ganime.errors import GanimeError, InputError, missing
+from ganime.data.names import show
+from ganime.errors import GanimeError, InputError, missing, one_line
 from ganime.exporting.manifest import EDITS, GENERATOR, MANIFEST, check_file, read_manifest
+from ganime.generation.archive import CONFIG, WEIGHTS, read_archive
 from ganime.generation.chain import read_chain
 
 TIMEOUT = 10  # seconds until the hub counts as out of reach
@@ -32,7 +33,9 @@ def check_name(name: str) -> None:
         InputError: If not.
     """
     if not re.fullmatch(f"{_WORD}/{_WORD}", name) or len(name) > 96 or re.search(r"--|\.\.|\.git$", name):
-        raise InputError(f"{name!r} is not a name on the model hub, as in USER/NAME (letters, digits, single - _ and .)")
+        raise InputError(
+            f"'{one_line(name, 200)}' is not a name on the model hub, as in USER/NAME (letters, digits, single - _ and .)"
+        )
 
 
 def check_push(name: str) -> None:
@@ -54,7 +57,7 @@ def check_push(name: str) -> None:
             raise GanimeError("your token may only read: make one that may write, on the hub's page of settings")
         mine = [user["name"], *(group["name"] for group in user.get("orgs", []))]
         if name.split("/")[0].lower() not in map(str.lower, mine):
-            raise InputError(f"{name} is not yours to push to: your token is for {', '.join(mine)}")
+            raise InputError(f"{name} is not yours to push to: your token is for {one_line(', '.join(mine), 200)}")
         for kind in ("model", "space"):
             _list_ours(name, kind)
 
@@ -98,7 +101,9 @@ def fetch_generator(address: str) -> Path:
     """
     match = re.fullmatch(rf"hf://({_WORD}/{_WORD})(?:@({_REVISION}))?", address)
     if not match or ".." in address:
-        raise InputError(f"{address!r} is not an address on the model hub, as in hf://USER/NAME or hf://USER/NAME@REVISION")
+        raise InputError(
+            f"'{one_line(address, 200)}' is not an address on the model hub, as in hf://USER/NAME or hf://USER/NAME@REVISION"
+        )
     name, revision = match[1], match[2] or "main"
     check_name(name)
     with _one_line(address):
@@ -152,20 +157,19 @@ def _list_ours(name, kind):
     if MANIFEST in there:
         return there & {MANIFEST, *read_manifest(Path(hf_hub_download(name, MANIFEST, repo_type=kind)))}
     if others := there - _NEW:
-        raise GanimeError(f"the {kind} holds {min(others)}, which `share` has not put there; push under another name")
+        raise GanimeError(f"the {kind} holds {show(min(others))}, which `share` has not put there; push under another name")
     return set()
 
 
 def _check_code_free(path):
     try:
         read_chain(path)
-        with zipfile.ZipFile(path) as archive:
-            sound = set(archive.namelist()) == {"metadata.json", "config.json", "model.weights.h5"}
-            sound = sound and _is_stock(json.loads(archive.read("config.json")))
+        members = read_archive(path).members
+        sound = members.keys() == {"metadata.json", CONFIG, WEIGHTS} and _is_stock(json.loads(members[CONFIG]))
     except Exception:  # whatever a file can hold
         sound = False
     if not sound:
-        raise GanimeError(f"{path} is not loaded: it is no generator as build_generator makes them, and could hold code")
+        raise GanimeError(f"{show(path)} is not loaded: it is no generator as build_generator makes them, and could hold code")
 
 
 def _is_stock(config):
@@ -213,4 +217,4 @@ def _explain(error):
         return "the hub does not accept your token: run `hf auth login --force`, or correct HF_TOKEN, which goes first"
     if status == 403:
         return "your token may not do this: make one that may write, on the hub's page of settings"
-    return f"the model hub failed: {' '.join(str(error).split()) or type(error).__name__}"
+    return f"the model hub failed: {one_line(str(error), 500) or type(error).__name__}"

@@ -5,6 +5,7 @@ import json
 import re
 from pathlib import Path
 
+from ganime.data.names import show
 from ganime.errors import GanimeError, InputError
 from ganime.files import hash_file
 
@@ -43,7 +44,7 @@ def read_manifest(path: Path) -> dict[str, str]:
         if manifest["format"] != _FORMAT or not all(map(_NAME.fullmatch, files)):
             raise ValueError
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise GanimeError(f"{path} does not say what `share` writes") from None
+        raise GanimeError(f"{show(path)} does not say what `share` writes") from None
     return files
 
 
@@ -54,7 +55,7 @@ def check_file(path: Path, sha256: str) -> None:
         GanimeError: If it is another one.
     """
     if hash_file(path) != sha256:
-        raise GanimeError(f"{path} is not the file that {MANIFEST} lists: it is damaged, or was changed")
+        raise GanimeError(f"{show(path)} is not the file that {MANIFEST} lists: it is damaged, or was changed")
 
 
 def check_replaceable(folder: Path) -> set[str]:
@@ -76,7 +77,29 @@ def check_replaceable(folder: Path) -> set[str]:
         if ours and name == MANIFEST:
             continue
         if name not in ours:
-            raise InputError(f"--output {folder} holds {name}, which `share` has not written; name another folder")
+            raise InputError(f"--output {show(folder)} holds {show(name)}, which `share` has not written; name another folder")
         if hash_file(path) != ours[name]:
-            raise InputError(f"--output {folder}: {name} was changed since `share` wrote it; keep it, and name another folder")
+            raise InputError(
+                f"--output {show(folder)}: {show(name)} was changed since `share` wrote it; keep it, and name another folder"
+            )
+    return {path.name for path in folder.iterdir()}
+
+
+def check_ours(folder: Path, names: str) -> set[str]:
+    """See that nothing is lost if `export` writes a folder anew.
+
+    Args:
+        folder: What is there.
+        names: What the names of all files that it has written match, at any depth.
+
+    Returns:
+        The names of what is in the folder.
+
+    Raises:
+        InputError: If another file is in there.
+    """
+    for path in sorted(path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()):
+        name = path.relative_to(folder).as_posix()
+        if not re.fullmatch(names, name):
+            raise InputError(f"{show(folder)} holds {show(name)}, which would be lost; name another folder")
     return {path.name for path in folder.iterdir()}

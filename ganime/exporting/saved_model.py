@@ -5,19 +5,21 @@ from pathlib import Path
 
 import numpy as np
 
+from ganime.exporting.manifest import check_ours
 from ganime.files import atomic_folder
 from ganime.generation.chain import Chain
 
-NAMES = ("saved_model.pb", "fingerprint.pb", "variables", "assets", "assets.extra")  # of a SavedModel's files and folders
+FACTS = "assets.extra/ganime.json"
+NAMES = rf"(saved_model|fingerprint)\.pb|variables/variables\.(index|data-\d{{5}}-of-\d{{5}})|{FACTS}"  # of all files
 
 
 def place(output: Path):
     """Where to write, in a `with` statement, to become `output` when all is done.
 
     Raises:
-        InputError: If the folder holds anything but an earlier SavedModel.
+        InputError: If the folder holds anything but an earlier SavedModel of ganime's.
     """
-    return atomic_folder(output, NAMES if (output / NAMES[0]).is_file() else ())
+    return atomic_folder(output, check_ours(output, NAMES) if (output / FACTS).is_file() else ())
 
 
 def write(path: Path, chain: Chain, facts: dict[str, str]) -> None:
@@ -28,9 +30,8 @@ def write(path: Path, chain: Chain, facts: dict[str, str]) -> None:
 
     module = ChainModule(chain)
     tf.saved_model.save(module, path, signatures=module.serve)
-    extra = path / "assets.extra"
-    extra.mkdir()
-    (extra / "ganime.json").write_text(json.dumps(facts, indent=2) + "\n")
+    (path / FACTS).parent.mkdir()
+    (path / FACTS).write_text(json.dumps(facts, indent=2) + "\n")
 
 
 def run(path: Path, latents: np.ndarray) -> np.ndarray:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ganime.exporting.web_model import run_web_model, write_web_model
+from ganime.exporting.manifest import check_ours
+from ganime.exporting.web_model import is_web_model, run_web_model, write_web_model
 from ganime.files import atomic_folder, atomic_write
 from ganime.generation.chain import Chain
 from ganime.generation.edits import Edits
@@ -35,7 +36,8 @@ def place(output: Path):
     """
     if output.suffix.lower() == ".html":
         return atomic_write(output)
-    return atomic_folder(output, NAMES if (output / MODEL).is_file() else ())  # not somebody's own index.html
+    ours = is_web_model(output / MODEL)  # else it is somebody's own index.html
+    return atomic_folder(output, check_ours(output, "|".join(map(re.escape, NAMES))) if ours else ())
 
 
 def write(place: Path, chain: Chain, facts: Mapping[str, str], edits: Edits | None) -> None:

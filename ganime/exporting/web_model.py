@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ganime.data.names import show
 from ganime.errors import GanimeError, missing
 from ganime.exporting.small import dequantize
 from ganime.files import atomic_write
@@ -111,10 +112,19 @@ def run_web_model(path: str | os.PathLike, latents: np.ndarray, kernel: Path | N
     return np.concatenate(images) if images else np.empty((0, height, width, 3), np.float32)
 
 
+def is_web_model(path: Path) -> bool:
+    """Whether a file begins like one that `write_web_model` wrote."""
+    if not path.is_file():
+        return False
+    with open(path, "rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        return f'"format":"{FORMAT}"'.encode() in file.read(min(length, 2**20))
+
+
 def _read(path):
     content = Path(path).read_bytes()
     if zlib.crc32(content) != _INTACT:
-        raise GanimeError(f"{path} is damaged, or no generator for the web page")
+        raise GanimeError(f"{show(path)} is damaged, or no generator for the web page")
     length = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + length])
     metadata, tensors = header.pop("__metadata__"), {}

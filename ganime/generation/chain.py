@@ -2,12 +2,12 @@
 
 import io
 import itertools
-import json
 import os
-import zipfile
 from dataclasses import dataclass
 
 import numpy as np
+
+from ganime.generation.archive import read_archive
 
 
 @dataclass(frozen=True)
@@ -64,21 +64,23 @@ def read_chain(path: str | os.PathLike) -> Chain:
     """Read the chain of layers that `build_generator` makes from a `.keras` file, whatever precision they computed in.
 
     Raises:
-        Unsupported: If the file is anything else; Keras says more about it.
+        InputError: If it is no sound `.keras` file (see `ganime.generation.archive.read_archive`).
+        Unsupported: If the generator in it is anything else; Keras says more about it.
     """
     import h5py
 
+    archive = read_archive(path)
     try:
-        with zipfile.ZipFile(path) as archive:
-            config = json.loads(archive.read("config.json"))["config"]
-            weights = h5py.File(io.BytesIO(archive.read("model.weights.h5")))
-        with weights:
-            return _read(config["layers"], weights)
+        with h5py.File(io.BytesIO(archive.weights)) as weights, np.errstate(all="ignore"):  # all is finite at the end
+            return _read(archive.config["config"], weights)
     except Exception as error:  # whatever a file can hold
         raise Unsupported from error
 
 
-def _read(layers, weights):
+def _read(network, weights):
+    layers = network["layers"]
+    (image,) = _tensors(network["output_layers"])
+    _require(image == [layers[-1]["config"]["name"], 0, 0])
     parts = [_Part(layer, variables) for layer, variables in zip(layers, _variables(layers, weights), strict=True)]
     for before, after in itertools.pairwise(layers):
         (node,) = after["inbound_nodes"]
@@ -93,6 +95,7 @@ def _read(layers, weights):
         if rest[0].kind == "BatchNormalization":
             norm, *rest = rest
             scale, offset = _read_norm(norm)
+            _require(scale.shape == bias.shape)
             kernel, bias = kernel * scale[:, None], bias * scale + offset
         activation, *rest = rest
         chain.append(Layer(kernel.astype(np.float32), bias.astype(np.float32), stride, _read_activation(activation)))
@@ -103,6 +106,11 @@ def _read(layers, weights):
     _require([layer.kernel.shape[3] for layer in chain] == sizes[:-1] and sizes[-1] == 3)
     _require(all(np.isfinite(array).all() for layer in chain for array in (layer.kernel, layer.bias)))
     return Chain(tuple(chain), precise=all(part.config["dtype"]["config"]["name"] == "float32" for part in parts[1:]))
+
+
+def _tensors(names):
+    """What a model gives, one or several, in Keras' two ways to write it down."""
+    return names if isinstance(names[0], list) else [names]
 
 
 class _Part:
@@ -144,6 +152,8 @@ def _read_convolution(part):
     geometry = config["strides"], config["padding"]
     _require(geometry == ([1, 1], "valid") or (*geometry, config["kernel_size"]) == ([2, 2], "same", [4, 4]))
     kernel, *bias = part.variables
+    _require(kernel.shape[:3] == (*config["kernel_size"], config["filters"]))  # all of it, as Keras would
+    _require([offset.shape for offset in bias] == [kernel.shape[2:3]] * config["use_bias"])
     return kernel, bias[0] if bias else np.zeros(kernel.shape[2]), config["strides"][0]
 
 
@@ -151,6 +161,7 @@ def _read_norm(part):
     config = part.config
     _require(config["axis"] in (-1, 3) and config["scale"] and config["center"])
     gamma, beta, mean, variance = part.variables
+    _require({array.shape for array in part.variables} == {gamma.shape} and gamma.ndim == 1)
     scale = gamma / np.sqrt(variance + config["epsilon"])
     return scale, beta - mean * scale
 

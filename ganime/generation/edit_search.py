@@ -20,6 +20,7 @@ import tensorflow as tf
 from ganime.errors import InputError
 from ganime.generation.attributes import ATTRIBUTES, KEPT, measure
 from ganime.generation.latents import from_seeds, shift
+from ganime.generation.numpy_generator import NOT_FINITE
 from ganime.networks.transposed import quick_network
 
 STRENGTH = 2.0  # deviations, at which all is tried
@@ -47,7 +48,7 @@ def find_edits(
         report: Called with the numbers of steps done and to do.
 
     Raises:
-        InputError: If the images are not square.
+        InputError: If the images are not square, or not finite.
     """
     faces = Faces(generator)
     draw = drawer(faces.latent_size)
@@ -139,7 +140,10 @@ class Faces:
 
     def attributes(self, latents):
         """float32 [count, attributes]."""
-        return np.concatenate([self._attributes(latents[i : i + BATCH]) for i in range(0, len(latents), BATCH)])
+        values = np.concatenate([self._attributes(latents[i : i + BATCH]) for i in range(0, len(latents), BATCH)])
+        if not np.isfinite(values).all():
+            raise InputError(NOT_FINITE)
+        return values
 
     def gradients(self, latents):
         """float32 [count, attributes, latent_size]."""

@@ -1,6 +1,8 @@
 """Edits: a face's hair, eyes or pose, changed by moving its latent (NumPy, no TensorFlow but to find them)."""
 
+import io
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ganime.data.names import show
 from ganime.errors import InputError
 from ganime.files import atomic_write, hash_file
+from ganime.generation.archive import read_members
 from ganime.generation.latents import check_latents, shift
 from ganime.generation.sampling import find_generator
 
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
     import keras
 
 STRONGEST = 4.0  # deviations; beyond, all edits lead out of what a generator knows
+_NAME = re.compile(r"[a-z][a-z-]{0,49}")  # that can be typed, and printed
 _ARRAYS = {"names": "U", "directions": "f", "bends": "f", "right": "f", "spill": "f"}
 
 
@@ -71,24 +76,18 @@ class Edits:
         """
         path = find_generator(path)
         place = edits_path(path)
-        command = f"find them with: python cli.py edits {path}"
+        command = f"find them with: python cli.py edits {show(path)}"
         if not place.is_file():
-            raise InputError(f"there are no edits of {path}; {command}")
+            raise InputError(f"there are no edits of {show(path)}; {command}")
         try:
-            with np.load(place, allow_pickle=False) as stored:
-                arrays = {name: stored[name] for name in _ARRAYS}
-                digest = str(stored["generator"])
+            members = read_members(place)
+            arrays = {name: _read_array(members, name) for name in _ARRAYS}
+            digest = str(_read_array(members, "generator"))
+            _check(arrays)
         except Exception as error:  # whatever a damaged file can hold
-            raise InputError(f"{place} is damaged; {command}") from error
-        count, size = len(arrays["names"]), arrays["directions"].shape[-1]
-        shapes = {"directions": (count, size), "bends": (count, size)}
-        for name, kind in _ARRAYS.items():
-            array = arrays[name]
-            sound = array.dtype.kind == kind and array.shape == shapes.get(name, (count,))
-            if not sound or (kind == "f" and not np.isfinite(array).all()):
-                raise InputError(f"{place} is damaged; {command}")
+            raise InputError(f"{show(place)} is damaged; {command}") from error
         if digest != hash_file(path):
-            raise InputError(f"{place} is of an earlier state of {path}; {command}")
+            raise InputError(f"{show(place)} is of an earlier state of {show(path)}; {command}")
         return cls(arrays.pop("names").tolist(), **arrays)
 
     def save(self, path: str | os.PathLike | None = None) -> Path:
@@ -123,6 +122,25 @@ class Edits:
             index = self.names.index(name)
             move += strength * self.directions[index] + strength**2 * self.bends[index]
         return shift(latents, move)
+
+
+def _read_array(members, name):
+    return np.load(io.BytesIO(members[f"{name}.npy"]), allow_pickle=False)
+
+
+def _check(arrays):
+    names = arrays["names"].tolist()
+    size = arrays["directions"].shape[1]
+    shapes = {"directions": (len(names), size), "bends": (len(names), size)}
+    for name, kind in _ARRAYS.items():
+        array = arrays[name]
+        if array.dtype.kind != kind or array.shape != shapes.get(name, (len(names),)):
+            raise ValueError
+        with np.errstate(over="ignore"):
+            if kind == "f" and not np.isfinite(array.astype(np.float32)).all():
+                raise ValueError
+    if len({*names}) < len(names) or not all(map(_NAME.fullmatch, names)):
+        raise ValueError
 
 
 def edits_path(path: str | os.PathLike) -> Path:

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ganime.errors import InputError
+from ganime.data.names import show
+from ganime.errors import InputError, one_line
 from ganime.files import atomic_write
 
 MOST = 1_000_000  # faces at a time
+MOST_NUMBERS = 2**28  # of latents in a file: a gigabyte
 # One for all: making a generator takes 0.3 ms, seeding it again and drawing a latent 0.01 ms.
 _generator, _lock = np.random.RandomState(), threading.Lock()
 
@@ -40,17 +42,17 @@ def from_seeds(seeds: Iterable[int], latent_size: int, truncation: float = 1.0) 
     try:
         seeds = [operator.index(seed) for seed in seeds]
     except TypeError:
-        raise InputError(f"seeds are integers in a list, as in [0, 1, 7], not {seeds!r}") from None
+        raise InputError(f"seeds are integers in a list, as in [0, 1, 7], not {one_line(repr(seeds), 50)}") from None
     if wrong := [seed for seed in seeds if not 0 <= seed < 2**32]:
-        raise InputError(f"seed {wrong[0]} is not from 0 to 2**32 - 1")
-
-    def draw(seed):
-        _generator.seed(seed)
-        return _generator.standard_normal(latent_size)
-
+        shown = one_line(hex(wrong[0]), 50) if abs(wrong[0]) > 2**64 else wrong[0]  # Python writes no longer ones in decimals
+        raise InputError(f"seed {shown} is not from 0 to 2**32 - 1")
+    draws = np.empty((len(seeds), latent_size), np.float32)
     with _lock:
-        draws = [draw(seed) for seed in seeds]
-    return np.float32(truncation) * np.asarray(draws, np.float32).reshape(-1, latent_size)
+        for draw, seed in zip(draws, seeds, strict=True):
+            _generator.seed(seed)
+            draw[:] = _generator.standard_normal(latent_size)
+    draws *= np.float32(truncation)
+    return draws
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -63,12 +65,12 @@ def parse_seeds(text: str) -> list[int]:
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
         if not first.isdecimal() or (dash and not last.isdecimal()):
-            raise InputError(f"seeds {text!r} are not of the form 0,1,4-6")
+            raise InputError(f"seeds {one_line(text, 50)!r} are not of the form 0,1,4-6")
         bounds = tuple(int(number) if len(number) < 20 else 2**32 for number in (first, last or first))
         if not bounds[0] <= bounds[1] < 2**32:
-            raise InputError(f"seeds {part.strip()[:50]!r}: the last may not be below the first, nor 2**32 or more")
+            raise InputError(f"seeds {one_line(part.strip(), 50)!r}: the last may not be below the first, nor 2**32 or more")
         if bounds[1] - bounds[0] + len(seeds) >= MOST:
-            raise InputError(f"seeds {text!r} are more than a million")
+            raise InputError(f"seeds {one_line(text, 50)!r} are more than a million")
         seeds.extend(range(bounds[0], bounds[1] + 1))
     return seeds
 
@@ -80,27 +82,31 @@ def read_latents(path: str | os.PathLike) -> np.ndarray:
         float32 [count, latent_size].
 
     Raises:
-        InputError: If the file is not there or no such array, a number in it is not finite, or there are none or more than a
-            million.
+        InputError: If the file is not there or no such array, a number in it is not finite, or there are none, more than a
+            million or more than a gigabyte.
     """
-    wanted = "float32 or float64 [count, latent size]"
+    name, wanted = show(path), "float32 or float64 [count, latent size]"
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise InputError(f"{name} cannot be read: it is no file")
     try:
         latents = np.load(path, mmap_mode="r", allow_pickle=False)  # only the header yet
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
-    except (ValueError, EOFError, OverflowError):
-        raise InputError(f"{path} is no .npy file of numbers; latents are {wanted}") from None
+        raise InputError(f"{name} cannot be read: {error.strerror or show(str(error))}") from None
+    except Exception as error:  # whatever NumPy makes of a file
+        raise InputError(f"{name} is no .npy file of numbers, or damaged; latents are {wanted}") from error
     if not isinstance(latents, np.ndarray):
-        raise InputError(f"{path} holds several arrays; latents are one, {wanted}")
+        raise InputError(f"{name} holds several arrays; latents are one, {wanted}")
     if latents.dtype.kind != "f" or latents.dtype.itemsize not in (4, 8) or latents.ndim != 2:
-        raise InputError(f"{path} is {latents.dtype} {[*latents.shape]}; latents are {wanted}")
+        raise InputError(f"{name} is {one_line(str(latents.dtype), 50)} {[*latents.shape]}; latents are {wanted}")
     if not 1 <= len(latents) <= MOST:
-        raise InputError(f"{path} holds {len(latents):,} latents; it must be from one to a million")
+        raise InputError(f"{name} holds {len(latents):,} latents; it must be from one to a million")
+    if latents.size > MOST_NUMBERS:
+        raise InputError(f"{name} holds {latents.size:,} numbers; at most it may hold {MOST_NUMBERS:,}")
     with np.errstate(over="ignore"):
         latents = np.array(latents, np.float32)
     finite = np.isfinite(latents).all(1)
     if not finite.all():
-        raise InputError(f"{path}: latent {finite.argmin()}, counted from 0, has a number that is not finite in float32")
+        raise InputError(f"{name}: latent {finite.argmin()}, counted from 0, has a number that is not finite in float32")
     return latents
 
 
@@ -112,7 +118,7 @@ def save_latents(path: str | os.PathLike, latents: np.ndarray) -> None:
     """
     path = Path(path)
     if path.suffix.lower() != ".npy":
-        raise InputError(f"{path}: the name of a file of latents must end in .npy")
+        raise InputError(f"{show(path)}: the name of a file of latents must end in .npy")
     with atomic_write(path) as part, open(part, "wb") as file:  # NumPy appends .npy to a name that ends in .NPY
         np.save(file, np.asarray(latents, np.float32))
 

@@ -8,9 +8,11 @@ import os
 
 import numpy as np
 
+from ganime.errors import InputError
 from ganime.generation.chain import Chain, Unsupported, read_chain
 
 BATCH = 16  # faces at a time, whose widest layer stays in the processor's cache
+NOT_FINITE = "the generator makes no faces: its images are not finite numbers; use one that was saved earlier"
 
 
 class NumpyGenerator:
@@ -23,7 +25,8 @@ class NumpyGenerator:
         input_shape, output_shape: As of a Keras model.
 
     Raises:
-        Unsupported: If the file is not such a chain; Keras says more about it.
+        InputError: If the file is no sound `.keras` file.
+        Unsupported: If the generator in it is not such a chain; Keras says more about it.
     """
 
     def __init__(self, source: Chain | str | os.PathLike):
@@ -36,11 +39,19 @@ class NumpyGenerator:
         self._steps = [_make_step(layer) for layer in chain.layers]
 
     def __call__(self, latents: np.ndarray) -> np.ndarray:
-        """Images, float32 [count, height, width, 3] in [-1, 1], of latents [count, latent_size]."""
+        """Images, float32 [count, height, width, 3] in [-1, 1], of latents [count, latent_size].
+
+        Raises:
+            InputError: If they are not finite numbers, as of weights that are far too large.
+        """
         parts = [latents[i : i + BATCH, None, None] for i in range(0, len(latents), BATCH)]
-        for step in self._steps:
-            parts = [step(part) for part in parts]
-        return np.concatenate(parts)
+        with np.errstate(over="ignore", invalid="ignore"):
+            for step in self._steps:
+                parts = [step(part) for part in parts]
+        images = np.concatenate(parts)
+        if not np.isfinite(images).all():
+            raise InputError(NOT_FINITE)
+        return images
 
 
 def _make_step(layer):

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from ganime.errors import InputError
 from ganime.generation.latents import from_seeds
+from ganime.generation.numpy_generator import NOT_FINITE
 from ganime.metrics.features import FeatureExtractor
 from ganime.networks.transposed import quick_network
 
@@ -48,7 +49,7 @@ def project(
         float32 [count, latent_size]; the same every time.
 
     Raises:
-        InputError: If the pictures are not of that form.
+        InputError: If the pictures are not of that form, or the generator's images are not finite.
 
     Example:
         >>> import ganime
@@ -97,6 +98,8 @@ class _Space:
         variances = [float(tf.reduce_sum(tf.math.reduce_variance(part, axis=0))) for part in self._parts(images)]
         self._scales = [(weight / max(variance, 1e-9)) ** 0.5 for weight, variance in zip(weights, variances, strict=True)]
         small = np.concatenate([_shrink(make(bank[i : i + CHUNK])) for i in range(0, BANK, CHUNK)])
+        if not np.isfinite(small).all():
+            raise InputError(NOT_FINITE)
         self._mean = small.mean(0)
         small -= self._mean
         ridge = RIDGE * BANK * small.var() * np.eye(small.shape[1], dtype=np.float32)

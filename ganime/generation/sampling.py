@@ -1,6 +1,7 @@
 """Faces from a trained generator (TensorFlow only once it is needed)."""
 
 import os
+import tempfile
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,10 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ganime.errors import InputError
+from ganime.data.names import show
+from ganime.errors import GanimeError, InputError, one_line
 from ganime.generation import latents
+from ganime.generation.archive import objects, read_archive
 from ganime.generation.chain import Unsupported
-from ganime.generation.numpy_generator import NumpyGenerator
+from ganime.generation.numpy_generator import NOT_FINITE, NumpyGenerator
 from ganime.pictures.grids import to_uint8
 from ganime.run import Run
 
@@ -23,6 +26,7 @@ _PACKAGE = Path(__file__).parents[1]
 _FOLDER = _PACKAGE / "shipped" if (_PACKAGE / "shipped").is_dir() else _PACKAGE.parent / "checkpoints"
 SHIPPED = _FOLDER / "anime-face-64.keras"
 FEW = 128  # faces that NumPy has made before TensorFlow is imported
+MOST_SIDE = 2**13  # pixels of an image, and numbers of a latent
 
 _painters = weakref.WeakKeyDictionary()  # generators' graphs
 
@@ -31,28 +35,60 @@ def load_generator(path: str | os.PathLike | None = None) -> "keras.Model":
     """Load a generator: a `.keras` file, a run's by the run's name or path, or one on the model hub (`hf://USER/NAME`); by
     default the one that ships with ganime, 64x64 faces from latents of 128.
 
+    Of a whole GAN that was saved as `.keras` it is the averaged generator.
+
     Raises:
-        InputError: If there is no such file or run, or it is not a Keras model from latents [batch, size] to images [batch,
-            height, width, 3], or a weight is not finite.
-        GanimeError: If it cannot be had from the hub, or could hold code (see `ganime.exporting.hub.fetch_generator`).
+        InputError: If there is no such file or run, it is damaged, it is not a Keras model from latents [batch, size] to images
+            [batch, height, width, 3], or a weight or an image is not finite.
+        GanimeError: If it cannot be had from the hub, or could hold code (see `ganime.exporting.hub.fetch_generator`), or there
+            is not enough memory.
 
     Example:
         >>> sample(load_generator(), seeds=[7]).shape
         (1, 64, 64, 3)
     """
     path = find_generator(path)
+    archive = read_archive(path)
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, "generator.keras")  # nothing but what was found sound
+        archive.write(copy)
+        try:
+            return _load(show(path), copy)
+        except GanimeError:
+            raise
+        except MemoryError as error:
+            raise GanimeError(f"there is not enough memory for the generator in {show(path)}") from error
+        except Exception as error:  # whatever a file can hold: Keras raises errors of all kinds
+            raise InputError(f"{show(path)} cannot be loaded as a Keras model: {_explain(archive.config, error)}") from error
+
+
+def _load(name, path):
     import keras
 
-    try:
-        generator = keras.models.load_model(path, compile=False)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise InputError(f"{path} cannot be loaded as a Keras model: {str(error).splitlines()[0]}") from error
-    shapes = (getattr(generator, "input_shape", None), getattr(generator, "output_shape", None))
-    if not all(isinstance(shape, tuple) for shape in shapes) or len(shapes[0]) != 2 or shapes[1][3:] != (3,):
-        raise InputError(f"{path} is not a generator: it maps {shapes[0]} to {shapes[1]}")
+    generator = keras.models.load_model(path, compile=False)
+    latent, image = (getattr(generator, f"{end}_shape", None) for end in ("input", "output"))
+    sound = isinstance(latent, tuple) and isinstance(image, tuple) and len(latent) == 2 and image[3:] == (3,)
+    if not sound or not all(0 < (side or 0) <= MOST_SIDE for side in (latent[1], *image[1:3])):
+        raise InputError(f"{name} is not a generator: it maps {one_line(str(latent), 100)} to {one_line(str(image), 100)}")
     if not all(np.isfinite(np.asarray(weights, np.float32)).all() for weights in generator.get_weights()):
-        raise InputError(f"{path} makes no faces: some of its weights are not finite")
+        raise InputError(f"{name} makes no faces: some of its weights are not finite; use one that was saved earlier")
+    if not np.isfinite(np.asarray(generator(latents.from_seeds([0], latent[1]), training=False), np.float32)).all():
+        raise InputError(f"{name}: {NOT_FINITE}")
     return generator
+
+
+def _explain(config, error):
+    """Why Keras does not load a model: what it says has the whole configuration in it."""
+    from keras.saving import get_registered_object
+
+    classes = [part for part in objects(config) if isinstance(part.get("class_name"), str)]
+    if any(part["class_name"] == "__lambda__" for part in classes):
+        return "it holds a Lambda layer, which is code that could do anything; build it of Keras' other layers"
+    for part in classes:
+        name, module = part.get("registered_name"), str(part.get("module"))
+        if name and module.split(".")[0] not in ("keras", "builtins") and get_registered_object(str(name)) is None:
+            return f"its class {one_line(part['class_name'], 60)} is not Keras' own; import first what defines and registers it"
+    return one_line(str(error), 200)
 
 
 def find_generator(path: str | os.PathLike | None = None) -> Path:
@@ -68,24 +104,29 @@ def find_generator(path: str | os.PathLike | None = None) -> Path:
 
         return fetch_generator(str(path))
     if path is None and not SHIPPED.is_file():
-        raise InputError(f"{SHIPPED}, which comes with ganime, is missing: install ganime again")
+        raise InputError(f"{show(SHIPPED)}, which comes with ganime, is missing: install ganime again")
     path = Path(path or SHIPPED)
     if path.is_file():
         return path
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{show(path)} is not a file that can be read whole; copy it to one")
     if path.suffix == ".keras":
-        raise InputError(f"{path} does not exist (a run saves its generator every --save-every steps)")
+        why = "is a folder, not a .keras file" if path.is_dir() else "does not exist"
+        raise InputError(f"{show(path)} {why} (a run saves its generator every --save-every steps)")
     run = Run(path)
     if run.generator_path.is_file():
         return run.generator_path
-    found = "has saved no generator yet" if run.config_path.is_file() else "does not exist, as a file or as a run"
-    raise InputError(f"{path} {found}: there is no {run.generator_path} (`ganime.runs()` lists the runs)")
+    found = "does not exist, as a file or as a run"
+    if path.is_dir() or run.path.is_dir():
+        found = "has saved no generator yet" if run.config_path.is_file() else "is a folder, and not a run"
+    raise InputError(f"{show(path)} {found}: there is no {show(run.generator_path)} (`ganime.runs()` lists the runs)")
 
 
 def load_for(count: int, path: str | os.PathLike | None = None) -> "keras.Model | NumpyGenerator":
     """Load a generator to make so many faces: for a few it is run by NumPy, if it can be, and TensorFlow left alone.
 
     Raises:
-        InputError: As `load_generator`.
+        InputError, GanimeError: As `load_generator`.
     """
     if count <= FEW:
         try:
@@ -122,7 +163,7 @@ def paint(generator: "keras.Model | NumpyGenerator", points: np.ndarray, batch_s
         uint8 [count, height, width, 3], RGB.
 
     Raises:
-        InputError: If the latents are of another shape, or a number is not finite.
+        InputError: If the latents are of another shape, or a number is not finite, of them or of the images.
     """
     points = latents.check_latents(points, generator.input_shape[-1])
     if not len(points):
@@ -130,7 +171,7 @@ def paint(generator: "keras.Model | NumpyGenerator", points: np.ndarray, batch_s
     if isinstance(generator, NumpyGenerator):
         return to_uint8(generator(points))
     draw = _painters.get(generator) or _painters.setdefault(generator, _trace(generator))
-    return np.concatenate([draw(points[i : i + batch_size]).numpy() for i in range(0, len(points), batch_size)])
+    return np.concatenate([draw(points[i : i + batch_size]) for i in range(0, len(points), batch_size)])
 
 
 def _trace(generator):
@@ -146,7 +187,15 @@ def _trace(generator):
     @tf.function(input_signature=[tf.TensorSpec([None, generator.input_shape[-1]])])
     def draw(points):
         images = tf.cast(network(points, training=False), tf.float32)
-        return tf.saturate_cast(tf.round((images + 1.0) * 127.5), tf.uint8)  # as `ganime.pictures.grids.to_uint8`
+        pictures = tf.saturate_cast(tf.round((images + 1.0) * 127.5), tf.uint8)  # as `ganime.pictures.grids.to_uint8`
+        return pictures, tf.reduce_all(tf.math.is_finite(images))
 
     graph = draw.get_concrete_function()
-    return lambda points: graph(tf.constant(points, tf.float32))
+
+    def paint(points):
+        pictures, finite = graph(tf.constant(points, tf.float32))
+        if not finite:
+            raise InputError(NOT_FINITE)
+        return pictures.numpy()
+
+    return paint

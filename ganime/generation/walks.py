@@ -1,7 +1,7 @@
 """What lies between faces: walks through them, and sheets between two or four (TensorFlow only where it is needed)."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,7 +49,7 @@ def walk(generator: "keras.Model", latents: np.ndarray, frames: int = 25) -> Ite
     latents = check_latents(latents, generator.input_shape[-1])
     if len(latents) < 2:
         raise InputError(f"a walk leads through two faces or more, not {len(latents)}")
-    if frames < 1:
+    if not frames >= 1:
         raise InputError(f"a walk needs a frame or more from face to face, not {frames}")
     return _walk(generator, latents, frames)
 
@@ -74,10 +74,9 @@ def mix(generator: "keras.Model", latents: np.ndarray, steps: int = 8) -> np.nda
         (9, 64, 64, 3)
     """
     latents = check_latents(latents, generator.input_shape[-1])
-    if steps < 2:
+    if not steps >= 2:
         raise InputError(f"a mix has two steps or more, not {steps}")
-    if len(latents) not in (2, 4):
-        raise InputError(f"a mix is between two or four faces, not {len(latents)}")
+    check_corners(latents)
     shares = np.linspace(0, 1, steps)
     rows = [slerp(*latents[i : i + 2], shares) for i in range(0, len(latents), 2)]
     if len(rows) == 1:
@@ -86,11 +85,21 @@ def mix(generator: "keras.Model", latents: np.ndarray, steps: int = 8) -> np.nda
     return paint(generator, np.stack(columns, 1).reshape(steps * steps, -1))
 
 
+def check_corners(points: Sized) -> None:
+    """See that there are two or four points, between which a mix can be.
+
+    Raises:
+        InputError: If not.
+    """
+    if len(points) not in (2, 4):
+        raise InputError(f"a mix is between two or four faces, not {len(points):,}")
+
+
 def _walk(generator, latents, frames):
-    closed = np.concatenate([latents, latents[:1]])
     legs = max(1, WINDOW // frames)
     for start in range(0, len(latents), legs):
-        yield from _walk_window(generator, closed[start : start + legs + 1], frames, whole=legs >= len(latents))
+        corners = latents.take(range(start, min(start + legs, len(latents)) + 1), axis=0, mode="wrap")
+        yield from _walk_window(generator, corners, frames, whole=legs >= len(latents))
 
 
 def _walk_window(generator, corners, frames, whole):

@@ -1,5 +1,8 @@
 """Animations: of any frames, and of a training's sample grids; one picture in memory at a time (no TensorFlow)."""
 
+import itertools
+import logging
+from collections import Counter
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -7,9 +10,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from ganime.data.decode import UnreadablePicture, decode_picture, read_picture
+from ganime.data.folder import NAMED_AT_MOST
+from ganime.data.names import show
 from ganime.errors import GanimeError, InputError
 from ganime.files import atomic_write
 from ganime.pictures.gif import write_gif
+from ganime.pictures.grids import check_sides
+
+log = logging.getLogger("ganime")
 
 
 def save_frames(path: Path, frames: Iterable[np.ndarray], count: int, fps: float, hold: float = 0.0) -> None:
@@ -20,16 +29,24 @@ def save_frames(path: Path, frames: Iterable[np.ndarray], count: int, fps: float
         frames: Pictures of one size, uint8 [height, width, 3], RGB; each is asked for when it is written.
         count: How many.
         fps: Frames per second, 0.1 to 50.
-        hold: Seconds for which the last one stays longer than the others.
+        hold: Seconds for which the last one stays longer than the others, up to 600.
 
     Raises:
-        InputError: If the path ends in none of these.
+        InputError: If the path ends in none of these, a number is out of bounds, or the frames are too large for the format.
         GanimeError: If the plugin for MP4 is missing.
     """
-    write = {".gif": write_gif, ".mp4": partial(_write_mp4, fps=fps), ".webp": _write_webp}[check_animation(path)]
-    seconds = [1 / fps] * (count - 1) + [1 / fps + hold]
+    write = {".gif": write_gif, ".mp4": partial(_write_mp4, fps=fps), ".webp": partial(_write_webp, count=count)}
+    if not 0.1 <= fps <= 50 or not 0 <= hold <= 600:
+        raise InputError(f"{fps} frames per second are not from 0.1 to 50, or {hold} seconds not from 0 to 600")
+
+    def picture(frame):
+        check_sides(path, frame.shape[1], frame.shape[0])
+        return Image.fromarray(frame)
+
+    seconds = itertools.chain(itertools.repeat(1 / fps, count - 1), [1 / fps + hold])
+    write = write[check_animation(path)]
     with atomic_write(path) as part:
-        write(part, map(Image.fromarray, frames), seconds)
+        write(part, map(picture, frames), seconds)
 
 
 def check_animation(path: Path) -> str:
@@ -41,7 +58,7 @@ def check_animation(path: Path) -> str:
     """
     kind = Path(path).suffix.lower()
     if kind not in (".gif", ".mp4", ".webp"):
-        raise InputError(f"{path}: the name of an animation must end in .gif, .mp4 or .webp")
+        raise InputError(f"{show(path)}: the name of an animation must end in .gif, .mp4 or .webp")
     if kind == ".mp4":
         try:
             import imageio_ffmpeg  # noqa: F401
@@ -52,8 +69,9 @@ def check_animation(path: Path) -> str:
 
 def save_animation(
     path: Path, samples: Iterable[tuple[int, Path]], fps: float = 10, max_size: int = 800, hold: float = 2.0
-) -> None:
-    """Make an animation of pictures, the step's number on each.
+) -> int:
+    """Make an animation of pictures, the step's number on each. What is damaged, or of another size than most, is passed over;
+    the log names it.
 
     Args:
         path: A `.gif`, a `.webp`, or an `.mp4` if imageio's ffmpeg plugin is installed.
@@ -62,37 +80,62 @@ def save_animation(
         max_size: The longer side in pixels, at most.
         hold: Seconds for which the last picture stays longer than the others, up to 600.
 
+    Returns:
+        How many pictures there are in it.
+
     Raises:
-        InputError: If the path ends in none of these.
-        GanimeError: If there is no picture, one is damaged, or the plugin for MP4 is missing.
+        InputError: If the path ends in none of these, or a number is out of bounds.
+        GanimeError: If there is no picture, none can be used, or the plugin for MP4 is missing.
     """
     path, samples = Path(path), list(samples)
     if not samples:
-        raise GanimeError(f"no samples to make {path} of; `fit --sample-every` says when they are saved")
+        raise GanimeError(f"no samples to make {show(path)} of; `fit --sample-every` says when they are saved")
     check_animation(path)
-    first = _frame(*samples[0], max_size)
-    frames = (first if i == 0 else _frame(*sample, max_size, first.size) for i, sample in enumerate(samples))
-    save_frames(path, map(np.asarray, frames), len(samples), fps, hold)
+    sound = _sound(samples)
+    save_frames(path, (np.asarray(_frame(*sample, max_size)) for sample in sound), len(sound), fps, hold)
+    return len(sound)
 
 
-def _frame(step, path, max_size, size=None):
-    """A sample, scaled, over a strip with the step's number; sides are even, as video needs them, or as given."""
+def _sound(samples):
+    """The samples that can be decoded and are of the usual size. One after the other is decoded here, and again for its frame:
+    how many there are must be known before the first is written."""
+    sizes, reasons = {}, {}
+    for _, path in samples:
+        try:
+            sizes[path] = decode_picture(read_picture(path)).shape[1::-1]
+        except UnreadablePicture as error:
+            reasons[path] = show(str(error))
+    usual = Counter(sizes.values()).most_common(1)[0][0] if sizes else None
+    for path, size in sizes.items():
+        if size != usual:
+            reasons[path] = "{}x{} pixels, not {}x{} as most".format(*size, *usual)
+    if not sizes:
+        path, reason = next(iter(reasons.items()))
+        raise GanimeError(f"no sample is left to make an animation of; {show(path)}: {reason}")
+    for path in sorted(reasons)[:NAMED_AT_MOST]:
+        log.warning("passed over %s: %s", show(path), reasons[path])
+    if len(reasons) > NAMED_AT_MOST:
+        log.warning("passed over %s more", f"{len(reasons) - NAMED_AT_MOST:,}")
+    return [(step, path) for step, path in samples if path not in reasons]
+
+
+def _frame(step, path, max_size):
+    """A sample, scaled, over a strip with the step's number; sides are even, as video needs them."""
     try:
-        with Image.open(path) as image:
-            image = image.convert("RGB")
-    except OSError as error:
-        raise GanimeError(f"{path}: {error}; delete it to make the animation without it") from error
+        image = Image.fromarray(decode_picture(read_picture(path)))
+    except UnreadablePicture as error:
+        raise GanimeError(f"{show(path)}: {show(str(error))}; it was changed meanwhile, make the animation again") from error
     strip = max(14, min(max_size, image.height) // 24)
     image.thumbnail((max_size, max_size - strip - 2), Image.Resampling.LANCZOS)
-    frame = Image.new("RGB", size or (image.width // 2 * 2, (image.height + strip + 1) // 2 * 2), "white")
+    frame = Image.new("RGB", (image.width // 2 * 2, (image.height + strip + 1) // 2 * 2), "white")
     frame.paste(image)
     ImageDraw.Draw(frame).text((4, frame.height - strip), f"step {step:,}", "black", ImageFont.load_default(strip * 0.75))
     return frame
 
 
-def _write_webp(path, frames, seconds):
+def _write_webp(path, frames, seconds, count):
     durations = [1000 * shown for shown in seconds]
-    _Stream(frames, len(seconds)).save(path, "WEBP", save_all=True, duration=durations, loop=0, quality=90)
+    _Stream(frames, count).save(path, "WEBP", save_all=True, duration=durations, loop=0, quality=90)
 
 
 class _Stream(Image.Image):

@@ -57,7 +57,7 @@ def test_what_cannot_be_explored_is_said_in_one_line(visit, tmp_path):
         for arguments, message in (
             (["--port", str(busy.server_port)], f"--port {busy.server_port}: Address already in use"),
             (["--run", str(tmp_path / "none")], "there is no run"),
-            (["--model", str(tmp_path / "x.keras")], "cannot be loaded as a Keras model"),
+            (["--model", str(tmp_path / "x.keras")], "x.keras is not a .keras file"),
         ):
             result = CliRunner().invoke(cli, ["explore", "--no-browser", *arguments])
             assert result.exit_code == 2 and message in result.output.splitlines()[-1]

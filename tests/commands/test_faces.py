@@ -1,5 +1,7 @@
 """The commands that show faces, in this process: what they write, and one line for each silly thing that a user can ask for."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -9,6 +11,7 @@ from ganime.cli import cli
 from ganime.generation import latents, sampling
 from ganime.generation.edits import Edits
 from ganime.networks import build_generator
+from ganime.recipes import Recipe
 from ganime.run import Run
 from tests.generation.test_sampling import trained
 
@@ -135,7 +138,7 @@ def test_the_sheet_of_edits_has_a_strip_for_each(call):
 def test_a_runs_edits_are_found_once_and_anew_when_it_has_changed(call, monkeypatch, tmp_path):
     monkeypatch.setattr("ganime.generation.edit_search.find_edits", lambda generator, report: vars(Edits.load()).values())
     run = Run(tmp_path / "run")
-    run.open({})
+    run.open({"recipe": asdict(Recipe()), "seed": 0, "data": {"name": "x", "pictures": 1, "fingerprint": "x"}})
     generator = trained(build_generator(32, 128, (8, 8, 8)))
     generator.save(run.generator_path)
     code, output = call("generate", "--run", str(run.path), "--edit", "eye-size=1")
@@ -176,7 +179,13 @@ SILLY = [
     (["--run", "x", "--model", "y"], "--run and --model exclude each other"),
     (["--run", "none"], "there is no run none"),
     (["--model", "none.keras"], "none.keras does not exist"),
-    (["--model", "two.npy"], "two.npy cannot be loaded as a Keras model"),
+    (["--model", "two.npy"], "two.npy is not a .keras file"),
+    (["--model", "folder.png"], "folder.png is a folder, and not a run"),
+    (["--seeds", "0-4294967295"], "seeds '0-4294967295' are more than a million"),
+    (["--seeds", "9" * 5000], "2**32 or more"),
+    (["--seeds", "0-" + "9" * 5000], "2**32 or more"),
+    (["--seeds", "x" * 5000], "are not of the form"),
+    (["--edit", "eye-size=nan"], "from -4 to 4"),
     (["--truncation", "nan"], "'nan' is not a finite number"),
     (["--truncation", "1.1"], "--truncation"),
     (["--edit", "eye-size"], "'eye-size' is not of the form"),
@@ -215,7 +224,14 @@ def test_silly_faces_are_one_line(call, command, arguments, message):
         (["mix", "--steps", "1"], "--steps"),
         (["mix", "--steps", "64", "--scale", "16"], "--output mix.png: 65,536x65,536 pixels are too many"),
         (["mix", "--output", "mix.ico"], "the name must end like a picture's"),
-        (["generate", "--seeds", "0-39999"], "--output faces.png: 12,800x12,800 pixels are too many"),
+        (["generate", "--seeds", "0-99999"], "100,000 faces are too many for one grid, 30,625 of this"),
+        (["walk", "--seeds", "0-999999"], "25,000,000 frames, which are too many; 4,000 faces make no more"),
+        (
+            ["walk", "--output", "w.webp", "--grid", "1x16", "--scale", "16", "--seeds", "0-31"],
+            "for a .webp file, whose sides are 16,383 at most",
+        ),
+        (["mix", "--seeds", "0-999999"], "two or four faces, not 1,000,000"),
+        (["mix", "--seeds", "1,2", "--steps", "64", "--scale", "15", "--output", "m.webp"], "61,440x960 pixels are too many"),
         (["generate", "--output", "two.npy"], "--output two.npy is a file"),
         (["generate", "--output", "folder.png"], "--output folder.png is a folder"),
         (["generate", "--output", "two.npy/a.png"], "--output two.npy/a.png: two.npy is a file, not a folder"),
@@ -249,5 +265,5 @@ def test_silly_wishes_are_one_line(call, arguments, message):
 def assert_one_line(result, message):
     code, output = result
     *usage, line = output.splitlines()
-    assert code == 2 and message in line
+    assert code == 2 and message in line and len(line) < 500
     assert all(words.startswith(("Usage: ", "Try ")) or not words for words in usage), output

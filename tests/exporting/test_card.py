@@ -114,8 +114,8 @@ def test_the_step_of_a_state_is_where_it_is_read(run, tiny):
 @pytest.mark.parametrize(
     "damage, error, message",
     [
-        (lambda run: run.config_path.write_text("{}"), InputError, "has recorded is damaged: KeyError 'recipe'"),
-        (lambda run: run.config_path.write_text("[]"), InputError, "has recorded is damaged"),
+        (lambda run: run.config_path.write_text("{}"), InputError, r"config\.json is damaged.* \(KeyError: 'recipe'\)"),
+        (lambda run: run.config_path.write_text("[]"), InputError, r"config\.json is damaged"),
         (lambda run: run.evaluations_path.write_text("{"), InputError, "has recorded is damaged"),
         (lambda run: run.state_path.unlink(), GanimeError, "cannot be read; `fit` saves it with the generator"),
     ],

@@ -9,7 +9,7 @@ from ai_edge_litert.interpreter import Interpreter
 import ganime
 from ganime.errors import GanimeError, InputError
 from ganime.exporting import litert, onnx, saved_model, web
-from ganime.exporting.export import export
+from ganime.exporting.export import export, read_generator
 from ganime.networks import build_generator
 from ganime.training.engine import dtype_policy
 from tests.generation.test_sampling import trained
@@ -95,6 +95,52 @@ def test_a_file_that_makes_other_images_is_not_kept(tmp_path, generator_path, ki
         export(generator_path, kind, path)
     assert before == {file: file.read_bytes() for file in [path, *path.rglob("*")] if file.is_file()}
     assert [*tmp_path.iterdir()] == [path]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("saved-model", "variables/notes.txt"),
+        ("saved-model", "variables/variables.data-00000-of-00001.bak"),
+        ("saved-model", "assets.extra/tf_serving_warmup_requests"),
+        ("saved-model", "assets/vocabulary.txt"),
+        ("saved-model", "mine\x1b[31m.txt"),
+        ("web", "style.css/mine.css"),
+        ("web", "favicon.ico"),
+    ],
+)
+def test_no_other_programs_file_is_replaced_at_any_depth(tmp_path, generator_path, kind, name):
+    place = tmp_path / NAMES[kind]
+    export(generator_path, kind, place)
+    export(generator_path, kind, place)
+    if "style.css/" in name:
+        (place / "style.css").unlink()
+    (place / name).parent.mkdir(exist_ok=True)
+    (place / name).write_text("mine")
+    with pytest.raises(InputError, match=f"{place.name} holds .*, which would be lost; name another folder") as error:
+        export(generator_path, kind, place)
+    assert str(error.value).isprintable() and (place / name).read_text() == "mine"
+
+
+def test_another_programs_folder_is_not_replaced(tmp_path, generator_path):
+    keras.models.load_model(generator_path).export(str(tmp_path / "g"), verbose=False)
+    (tmp_path / "page").mkdir()
+    (tmp_path / "page" / "generator.safetensors").write_bytes(bytes(100))
+    for kind in ("saved-model", "web"):
+        with pytest.raises(InputError, match="which would be lost; name another folder"):
+            export(generator_path, kind, tmp_path / NAMES[kind])
+
+
+def test_what_draws_nothing_is_not_exported(tmp_path):
+    generator = build()
+    generator.layers[3].gamma.assign(generator.layers[3].gamma * 1e30)
+    generator.layers[6].gamma.assign(generator.layers[6].gamma * 1e30)
+    generator.save(tmp_path / "g.keras")
+    with pytest.raises(InputError, match="its images are not finite numbers"):
+        read_generator(tmp_path / "g.keras")
+    with pytest.raises(InputError, match="its images are not finite numbers"):
+        export(generator, "web", tmp_path / "page")
+    assert not (tmp_path / "page").exists()
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "bfloat16"])

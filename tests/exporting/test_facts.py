@@ -35,3 +35,9 @@ def test_what_was_shared_keeps_its_facts(tmp_path):
     assert describe(path, 8).items() >= shared.items()
     (tmp_path / "ganime.json").write_text(json.dumps({"facts": {**shared, "sha256": "of another"}}))
     assert describe(path, 8)["license"] == "not stated"
+    (tmp_path / "ganime.json").write_text(json.dumps({"facts": {**shared, "license": "\x1b[31m" + 9999 * "x"}}))
+    assert describe(path, 8)["license"].startswith(r"\x1b[31mxxx") and len(describe(path, 8)["license"]) < 300
+    for content in ("[" * 99_999, "[1]", '"x"', "\xff"):
+        for name in ("ganime.json", "config.json"):
+            (tmp_path / name).write_text(content, encoding="latin-1")
+            assert describe(path, 8)["license"] == "not stated"

@@ -186,17 +186,19 @@ def test_a_malformed_name_is_refused_before_anything_is_asked(hub, name):
         ("hf_reader", "me/faces", "your token may only read"),
         ("hf_me", "other/faces", "not yours to push to: your token is for me, our-club"),
         ("hf_me", "me/book", "the model holds book.txt, which `share` has not put there"),
+        ("hf_me", "me/odd", r"the model holds \\x1b\[31mbook, which `share` has not put there"),
         ("hf_me", "me/site", "the space holds app.py, which `share` has not put there"),
     ],
 )
 def test_what_may_not_be_pushed_is_refused(hub, monkeypatch, token, name, message):
     hub.put("me/book", {"README.md": b"", "book.txt": b""})
+    hub.put("me/odd", {"\x1b[31mbook": b""})
     hub.put("spaces/me/site", {"README.md": b"", "app.py": b""})
     monkeypatch.setenv("HF_TOKEN", token)
     with pytest.raises(GanimeError, match=message) as error:
         check_push(name)
-    assert "\n" not in str(error.value)
-    assert len(hub.commits) == 2
+    assert str(error.value).isprintable()
+    assert len(hub.commits) == 3
 
 
 def test_what_the_hub_refuses_is_said_in_one_line(hub, folder, monkeypatch):

@@ -1,6 +1,10 @@
+import os
+import re
+
 import numpy as np
 import pytest
 
+from ganime.data.names import show
 from ganime.errors import InputError
 from ganime.generation import latents
 
@@ -61,9 +65,17 @@ def test_files_that_are_no_arrays_are_refused(tmp_path):
     whole = tmp_path / "whole.npy"
     np.save(whole, np.zeros((9, 9), np.float32))
     (tmp_path / "cut.npy").write_bytes(whole.read_bytes()[:-1])
-    for name in ("text.npy", "several.npz", "empty.npy", "cut.npy", "missing.npy"):
-        with pytest.raises(InputError, match=name.replace(".", r"\.")):
+    (tmp_path / "zip.npy").write_bytes((tmp_path / "several.npz").read_bytes()[:-9])
+    np.save(tmp_path / "named.npy", np.zeros((2, 2), [("\x1b[31m" + 999 * "x", "f4")]))
+    os.mkfifo(tmp_path / "pipe.npy")
+    with open(tmp_path / "large.npy", "wb") as file:  # its numbers take no room on the disk
+        np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": (2, 2**28)})
+        file.truncate(file.tell() + 2**31)
+    names = ("text", "empty", "cut", "zip", "named", "pipe", "large", "missing", "\x1b[31m")
+    for name in (*(f"{name}.npy" for name in names), "several.npz"):
+        with pytest.raises(InputError, match=re.escape(show(name))) as error:
             latents.read_latents(tmp_path / name)
+        assert str(error.value).isprintable() and len(str(error.value)) < 400
 
 
 def test_between_two_latents_lies_the_great_circle():
@@ -98,8 +110,13 @@ def test_a_way_leads_through_any_two_latents():
         (([1.5], 8), "seeds are integers in a list"),
         (([0, -1], 8), "seed -1 is not from 0"),
         (([2**32], 8), "seed 4294967296"),
+        (([10**9999], 8), "seed 0x"),
+        (([-(10**9999)], 8), "seed -0x"),
+        (("x" * 9999, 8), "seeds are integers in a list"),
+        (([0], 8, float("nan")), "truncation nan is not from 0 to 1"),
     ],
 )
 def test_what_is_no_seed_is_refused(arguments, message):
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=message) as error:
         latents.from_seeds(*arguments)
+    assert len(str(error.value)) < 200

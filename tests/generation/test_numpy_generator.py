@@ -1,10 +1,7 @@
-import zipfile
-
 import keras
 import numpy as np
 import pytest
 
-from ganime.errors import InputError
 from ganime.generation import latents, sampling
 from ganime.generation.chain import Unsupported
 from ganime.generation.numpy_generator import NumpyGenerator
@@ -68,12 +65,3 @@ def test_what_numpy_cannot_run_is_left_to_keras(tmp_path, kind):
     with pytest.raises(Unsupported):
         NumpyGenerator(tmp_path / "g.keras")
     assert isinstance(sampling.load_for(1, tmp_path / "g.keras"), keras.Model)
-
-
-def test_a_damaged_file_is_keras_to_name(tmp_path):
-    build_generator(32, 8, (8, 8, 8)).save(tmp_path / "g.keras")
-    with zipfile.ZipFile(tmp_path / "g.keras") as whole, zipfile.ZipFile(tmp_path / "half.keras", "w") as half:
-        half.writestr("config.json", whole.read("config.json"))
-        half.writestr("metadata.json", whole.read("metadata.json"))
-    with pytest.raises(InputError, match=r"half\.keras cannot be loaded"):
-        sampling.load_for(1, tmp_path / "half.keras")

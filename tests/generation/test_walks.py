@@ -84,3 +84,12 @@ def test_the_corners_of_a_mix_are_the_faces_themselves(generator):
             walks.mix(generator, points[:1].repeat(count, axis=0))
     with pytest.raises(InputError, match="two steps"):
         walks.mix(generator, points, 1)
+
+
+@pytest.mark.parametrize("number", [0, -1, float("nan")])
+def test_a_walk_and_a_mix_have_steps(generator, number):
+    points = latents.from_seeds([0, 1], 128)
+    with pytest.raises(InputError, match="a walk needs a frame or more"):
+        walks.walk(generator, points, number)
+    with pytest.raises(InputError, match="a mix has two steps or more"):
+        walks.mix(generator, points, number)

@@ -1,12 +1,14 @@
 import sys
+import tracemalloc
+import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from ganime.data.drawn import draw_face
-from ganime.errors import GanimeError
-from ganime.pictures.animation import _frame, save_animation
+from ganime.errors import GanimeError, InputError
+from ganime.pictures.animation import _frame, save_animation, save_frames
 from ganime.run import Run
 
 
@@ -51,6 +53,68 @@ def test_faces_keep_their_colors(tmp_path):
             gif.seek(seed)
             difference = np.asarray(gif.convert("RGB"))[:128].astype(int) - np.asarray(face)
             assert np.abs(difference).mean() < 4
+
+
+def chunk(kind, content):
+    return len(content).to_bytes(4, "big") + kind + content + zlib.crc32(kind + content).to_bytes(4, "big")
+
+
+def bomb(side):
+    """A PNG that declares far more pixels than it could show."""
+    header = side.to_bytes(4, "big") * 2 + bytes([8, 2, 0, 0, 0])
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(100))) + chunk(b"IEND", b"")
+
+
+def test_what_is_no_sample_is_passed_over_and_named(run, tmp_path, caplog):
+    whole = run.samples()[0][1].read_bytes()
+    samples = {300: bomb(60_000), 400: bomb(6_000), 500: whole[:-60], 600: b"no picture", 700: b"", 800: whole}
+    for step, content in samples.items():
+        (run.samples_path / f"step-{step:06d}.png").write_bytes(content)
+    Image.new("RGB", (1, 60)).save(run.samples_path / "step-000900.png")
+    Image.new("RGB", (60, 60)).save(run.samples_path / "step-001000.png")
+    (run.samples_path / "step-001100.png").mkdir()
+    tracemalloc.start()
+    assert save_animation(tmp_path / "a.gif", run.samples(), hold=2) == 4
+    assert tracemalloc.get_traced_memory()[1] < 50e6
+    tracemalloc.stop()
+    with Image.open(tmp_path / "a.gif") as gif:
+        assert gif.n_frames == 4
+        gif.seek(3)
+        assert gif.info["duration"] == 2100
+    lines = caplog.messages
+    assert len(lines) == 8 and all(line.startswith("passed over ") and line.isprintable() for line in lines)
+    reasons = {300: "3600000000 pixels", 500: "truncated", 600: "not a picture", 700: "empty", 900: "1x60 pixels"}
+    for step, reason in reasons.items():
+        assert any(f"step-{step:06d}.png: " in line and reason in line for line in lines)
+    assert any("60x60 pixels, not 101x60 as most" in line for line in lines)
+
+
+def test_of_many_broken_samples_some_are_named(run, tmp_path, caplog):
+    for step in range(1000, 1030):
+        (run.samples_path / f"step-{step:06d}.png").write_bytes(b"")
+    save_animation(tmp_path / "a.gif", run.samples())
+    assert len(caplog.messages) == 11 and caplog.messages[-1] == "passed over 20 more"
+
+
+def test_where_all_samples_are_broken_there_is_no_animation(run, tmp_path):
+    for _, path in run.samples():
+        path.write_bytes(b"\x1b[31m")
+    with pytest.raises(GanimeError, match=r"no sample is left .*step-000000\.png: not a picture") as error:
+        save_animation(tmp_path / "a.gif", run.samples())
+    assert str(error.value).isprintable() and not (tmp_path / "a.gif").exists()
+
+
+@pytest.mark.parametrize("option, value", [(name, value) for name in ("fps", "hold") for value in (np.nan, np.inf, -1)])
+def test_silly_numbers_are_refused(run, tmp_path, option, value):
+    with pytest.raises(InputError, match=r"frames per second are not from 0\.1 to 50"):
+        save_animation(tmp_path / "a.gif", run.samples(), **{option: value})
+
+
+@pytest.mark.parametrize("name, width", [("a.webp", 16_384), ("a.gif", 65_536)])
+def test_frames_that_are_too_large_for_a_format_are_refused(tmp_path, name, width):
+    with pytest.raises(InputError, match=f"{width:,}x1 pixels are too many for a {name[1:]} file"):
+        save_frames(tmp_path / name, [np.zeros((1, width, 3), np.uint8)], 1, 10)
+    assert not list(tmp_path.iterdir())
 
 
 def test_no_samples_is_an_error(tmp_path):
