@@ -5,20 +5,24 @@ import errno
 import io
 import os
 import re
+import stat
 import threading
 
 import numpy as np
 import simplejpeg
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from ganime.data.names import show
 from ganime.errors import GanimeError, InputError
+from ganime.files import insist
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
 JPEG = b"\xff\xd8\xff"
 SIGNATURES = (JPEG, b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM", b"II*\0", b"MM\0*")
 
-READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)  # does not wait at a named pipe
+# Does not wait at a named pipe, and takes no terminal for its own.
+READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 FIRST_READ = 2**16  # bytes
 MAX_BYTES = 2**29  # of a file
 MAX_PIXELS = 2**30 // 12  # of a picture, decoded whole: Pillow's bound for decompression bombs, a quarter of a gigabyte in RGB
@@ -26,6 +30,7 @@ LARGE = 2**24  # pixels; of larger pictures Pillow decodes one at a time, since 
 MAX_DENSITY = 1000  # pixels for each byte of large pictures; more have only damaged headers, bombs, and a plain color
 MIN_SIDE = 8  # pixels; nothing can be seen on less
 MAX_SCANS = 100  # of a JPEG, as in libtiff. Programs write a dozen; each takes the time of a picture, and perhaps ten bytes
+MAX_REASON = 200  # characters; decoders may quote what a file holds
 MARKER = re.compile(rb"\xff[\xc0-\xcf\xd9-\xfe]")  # of a JPEG, save those within a scan
 
 _one_large = threading.Lock()
@@ -43,8 +48,16 @@ def read_picture(path: str | os.PathLike) -> bytes:
 
     Raises:
         UnreadablePicture: If the file is not there, may not be read, is too large or begins like no picture.
-        OSError: If the disk or the network fails: another picture must not silently take its place.
+        GanimeError: If its folder is gone, or the disk or the network fails for longer than `insist` waits: another picture
+            must not silently take its place.
     """
+    try:
+        return _read(path)
+    except OSError:
+        return insist(lambda: _read(path), f"{show(path)} cannot be read")
+
+
+def _read(path):
     # Three system calls for a small file: each one gives other threads a turn, and the turns cost more than the calls.
     try:
         descriptor = os.open(path, READ)
@@ -54,16 +67,42 @@ def read_picture(path: str | os.PathLike) -> bytes:
                 raise UnreadablePicture("not a picture" if data else "empty")
             if len(data) < FIRST_READ:
                 return data
-            if (size := os.fstat(descriptor).st_size) > MAX_BYTES:
-                raise UnreadablePicture(f"{size:,} bytes are more than {MAX_BYTES:,}")
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise UnreadablePicture("not a file")
+            if status.st_size > MAX_BYTES:
+                raise UnreadablePicture(f"{status.st_size:,} bytes are more than {MAX_BYTES:,}")
             with open(descriptor, "rb", buffering=0, closefd=False) as rest:
                 return data + rest.readall()
         finally:
             os.close(descriptor)
     except OSError as error:
         if error.errno in FAULTS_OF_THE_FILE:
+            _check_folder(os.path.dirname(path) or ".")
             raise UnreadablePicture(error.strerror) from None
+        if _is_no_file(path):
+            raise UnreadablePicture("not a file") from None
         raise
+
+
+def _check_folder(folder):
+    """See that a file alone is missing, and not all beside it: a drive that is gone leaves no folder, or an empty one."""
+    try:
+        with os.scandir(folder) as entries:
+            reason = "" if any(True for _ in entries) else "nothing is left in it"
+    except OSError as error:
+        if error.errno not in FAULTS_OF_THE_FILE:
+            raise
+        reason = error.strerror
+    if reason:
+        raise GanimeError(f"the folder {show(folder)} is gone: {reason}; when it is there again, the same command goes on")
+
+
+def _is_no_file(path):
+    """Whether there is a socket, a pipe that somebody holds open, or a device: each fails with an error of its own."""
+    with contextlib.suppress(OSError):
+        return not stat.S_ISREG(os.stat(path).st_mode)
+    return False
 
 
 def is_picture(head: bytes) -> bool:
@@ -99,7 +138,8 @@ def decode_picture(data: bytes, at_least: int | None = None) -> np.ndarray:
     except MemoryError as error:
         raise GanimeError("not enough memory to decode a picture") from error
     except Exception as error:  # decoders raise anything at all on broken files
-        raise UnreadablePicture(f"cannot be decoded: {str(error) or type(error).__name__}".splitlines()[0]) from error
+        reason = (str(error) or type(error).__name__).partition("\n")[0]
+        raise UnreadablePicture(f"cannot be decoded: {reason[:MAX_REASON]}") from error
 
 
 def describe_picture(data: bytes) -> tuple[str, tuple[int, int]]:
@@ -123,7 +163,7 @@ def load_picture(path: str | os.PathLike, size: int) -> np.ndarray:
     """Read, decode and fit the picture in a file of any name: uint8 [size, size, 3], RGB.
 
     Raises:
-        UnreadablePicture, OSError: As `read_picture` and `decode_picture` do.
+        UnreadablePicture, GanimeError: As `read_picture` and `decode_picture` do.
     """
     return fit_square(decode_picture(read_picture(path), at_least=size), size)
 

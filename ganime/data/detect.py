@@ -6,6 +6,7 @@ import threading
 import numpy as np
 
 from ganime.data.decode import fit_square
+from ganime.data.names import show
 from ganime.errors import GanimeError, InputError
 from ganime.files import fetch, hash_file
 
@@ -13,6 +14,7 @@ from ganime.files import fetch, hash_file
 CASCADE = "lbpcascade_animeface.xml"
 URL = f"https://raw.githubusercontent.com/nagadomi/lbpcascade_animeface/4433ab1ae1166ea75acfe99eb0f18709dac329a0/{CASCADE}"
 SHA256 = "9376d30ac38db6bda2a68b88b3b76bbd7e6aa33af47f7f5c76bc88ca75f1ce30"
+MAX_BYTES = 2**24  # of a cascade
 SCALE_STEP = 1.05
 MIN_NEIGHBORS = 3
 MAX_SIDE = 4096  # pixels; larger pictures are searched at this size
@@ -30,7 +32,7 @@ class FaceDetector:
         sha256: Of the cascade.
 
     Raises:
-        InputError: If that file is no cascade.
+        InputError: If that file is no cascade, or is named as the default one and is another.
         GanimeError: If OpenCV is missing or the cascade cannot be fetched.
     """
 
@@ -46,8 +48,12 @@ class FaceDetector:
         self._cv2 = cv2
         self._path = os.fspath(cascade or fetch(CASCADE, URL, SHA256, "give its path with --cascade"))
         self._own = threading.local()
-        self._classifier()
+        if not os.path.isfile(self._path) or os.path.getsize(self._path) > MAX_BYTES:
+            raise InputError(f"{show(self._path)} is no cascade for finding faces")
         self.sha256 = hash_file(self._path)
+        if os.path.basename(self._path) == CASCADE and self.sha256 != SHA256:
+            raise InputError(f"{show(self._path)} is damaged: its SHA-256 is not that of {CASCADE}; get it anew from {URL}")
+        self._classifier()
 
     def find(
         self, picture: np.ndarray, min_box: int = MIN_BOX, min_neighbors: int = MIN_NEIGHBORS
@@ -82,7 +88,7 @@ class FaceDetector:
             except (self._cv2.error, SystemError):
                 empty = True
             if empty:
-                raise InputError(f"{self._path} is no cascade for finding faces")
+                raise InputError(f"{show(self._path)} is no cascade for finding faces")
         return self._own.classifier
 
 

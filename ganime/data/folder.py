@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ganime.data.decode import FAULTS_OF_THE_FILE, SUFFIXES, UnreadablePicture, is_picture, load_picture
+from ganime.data.names import show
 from ganime.errors import InputError
 from ganime.pictures.grids import make_grid, save_picture
 
@@ -86,7 +87,7 @@ class PictureFolder:
 
         Raises:
             InputError: If no picture is readable any more, or (if strict) this one is not.
-            OSError: If the disk or the network fails.
+            GanimeError: If the disk or the network fails, or the folder is gone.
         """
         for i in range(len(self)):
             picture = self._try((index + i * self._stride) % len(self), size)
@@ -148,16 +149,6 @@ def save_contact_sheet(path: Path, files: list[Path]) -> None:
             shown.append(load_picture(files[place], 64))
     if shown:
         save_picture(path, make_grid(np.stack(shown)))
-
-
-def show(path: str | os.PathLike) -> str:
-    """A path as one line of printable text; two different paths never look the same."""
-
-    def escape(c):
-        plain = c.isprintable() and (c != "\\" or os.sep == "\\")
-        return c if plain else c.encode("unicode_escape").decode()
-
-    return "".join(map(escape, os.fspath(path)))
 
 
 def _walk(folder, subfolders=(), without=None):

@@ -4,7 +4,9 @@ import csv
 import hashlib
 import io
 import json
+import logging
 import re
+import zlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,13 +20,16 @@ from ganime.data.decode import UnreadablePicture, decode_picture, fit_square, re
 from ganime.data.detect import MARGIN, FaceDetector, find_crops
 from ganime.data.folder import CONTACT_SHEET, save_contact_sheet, show, walk
 from ganime.data.parallel import in_order
-from ganime.errors import InputError
-from ganime.files import atomic_write, exclusive
+from ganime.errors import GanimeError, InputError
+from ganime.files import atomic_write, exclusive, remove_parts
 from ganime.run import differences
 
 COLUMNS = ("source", "x", "y", "side", "width", "height", "sharpness", "file", "dropped", "detail", "sha256", "hash")
+CHECKSUM = "crc32"  # the last column: of the line before it
 DROPPED = ("unreadable", "exact copy", "no face", "too small", "blurred", "near copy")
 ENCODINGS = {"png": {"format": "PNG"}, "jpg": {"format": "JPEG", "quality": 95, "subsampling": 0}}
+
+log = logging.getLogger("ganime")
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,7 @@ def prepare(
 
     Raises:
         InputError: If `source` is no folder or has no pictures, or `target` holds something else.
-        GanimeError: If another process writes to `target`.
+        GanimeError: If another process writes to `target`, or it cannot be written.
     """
     source, target = Path(source), Path(target)
     about = {"source": show(source.resolve()), "cascade": detector and detector.sha256, **vars(settings)}
@@ -106,24 +111,34 @@ def prepare(
     files = sorted(walk(source, subfolders, without=target), key=lambda file: (-file[1], file[0]))
     if not files:
         raise InputError(f"there are no pictures in {show(source)} and below")
-    with exclusive(target / ".lock", f"{show(target)} is being written by another process"):
+    try:
+        with exclusive(target / ".lock", f"{show(target)} is being written by another process"):
+            remove_parts(target)
+            return _prepare(source, target, detector, settings, files, about, "result" in before, report)
+    except OSError as error:
+        raise GanimeError(f"{show(target)} cannot be written ({error}); the same command goes on where it was") from error
+
+
+def _prepare(source, target, detector, settings, files, about, finished, report):
+    if not finished:  # without this file the folder is nobody's
         _write_json(target / "prepare.json", about)
-        index = _Index(target, settings, finished="result" in before)
-        waiting = [path for path, _ in files if show(path) not in index.sources]
-        finished = len(files) - len(waiting)
-        looked_at = in_order(lambda path: _look_at(source, path, detector, settings), waiting)
-        try:
-            for done, found in enumerate(looked_at, finished + 1):
-                index.add(found)
-                report(done, len(files))
-        finally:
-            looked_at.close()
-            index.close()
-        index.remove_what_is_not_kept()
-        summary = {"pictures": len(index.sources), **{reason: index.counts[reason] for reason in ("kept", *DROPPED)}}
-        _write_json(target / "prepare.json", {**about, "result": summary})
-        save_contact_sheet(target / CONTACT_SHEET, [target / name for name in index.kept])
-        return summary
+    index = _Index(target, settings, finished)
+    _write_json(target / "prepare.json", about)
+    waiting = [path for path, _ in files if show(path) not in index.sources]
+    before = len(files) - len(waiting)
+    looked_at = in_order(lambda path: _look_at(source, path, detector, settings), waiting)
+    try:
+        for done, found in enumerate(looked_at, before + 1):
+            index.add(found)
+            report(done, len(files))
+    finally:
+        looked_at.close()
+        index.close()
+    index.remove_what_is_not_kept()
+    summary = {"pictures": len(index.sources), **{reason: index.counts[reason] for reason in ("kept", *DROPPED)}}
+    _write_json(target / "prepare.json", {**about, "result": summary})
+    save_contact_sheet(target / CONTACT_SHEET, [target / name for name in index.kept])
+    return summary
 
 
 def sharpness(picture: np.ndarray) -> float:
@@ -182,12 +197,15 @@ class _Index:
         self.sources, self.kept, self.counts = set(), [], Counter()
         self._exact, self._near = {}, NearCopies()
         path = target / "index.csv"
-        content, header = path.read_bytes() if path.exists() else b"", f"{','.join(COLUMNS)}\n".encode()
+        content, header = path.read_bytes() if path.exists() else b"", f"{','.join((*COLUMNS, CHECKSUM))}\n".encode()
         lines = content[: content.rfind(b"\n") + 1].splitlines(keepends=True)
+        self._sealed = header.startswith(content[: len(header)])
         try:
-            if not (content.startswith(header) or header.startswith(content)):
-                raise ValueError("another header")
-            rows = [dict(zip(COLUMNS, row, strict=True)) for row in csv.reader(line.decode() for line in lines[1:])]
+            if not self._sealed:
+                if not lines or lines[0] != f"{','.join(COLUMNS)}\n".encode():
+                    raise ValueError("another header")
+                log.warning("%s is of an earlier build, and its lines are not verified", show(path))
+            rows = [self._read(line.decode()) for line in lines[1:]]
             last = rows[-1]["source"] if rows and not finished else None
             while rows and rows[-1]["source"] == last:
                 rows.pop()
@@ -198,7 +216,7 @@ class _Index:
         self._file = open(path, "ab")  # noqa: SIM115 (open as long as the index is)
         self._file.truncate(sum(map(len, lines[: len(rows) + 1])))
         if not lines:
-            self._write([COLUMNS])
+            self._file.write(header)
 
     def add(self, source):
         """Decide about a picture's faces, write those that are kept, and note all."""
@@ -229,14 +247,8 @@ class _Index:
 
     def _judge(self, common, number, face):
         left, top, side = face.box
-        row = {
-            **common,
-            "x": left,
-            "y": top,
-            "side": side,
-            "sharpness": f"{face.sharpness:.3f}",
-            "hash": face.hash.tobytes().hex(),
-        }
+        measured = {"sharpness": f"{face.sharpness:.3f}", "hash": face.hash.tobytes().hex()}
+        row = {**common, "x": left, "y": top, "side": side, **measured}
         if side < self.settings.least_side:
             return {**row, "dropped": "too small"}
         if face.sharpness < self.settings.min_sharpness:
@@ -257,11 +269,28 @@ class _Index:
             self.kept.append(row["file"])
             self._near.add(row["file"], np.frombuffer(bytes.fromhex(row["hash"]), np.uint64))
 
+    def _read(self, line):
+        if self._sealed:
+            line, _, checksum = line.rstrip("\n").rpartition(",")
+            if checksum != _checksum(line):
+                raise ValueError("another checksum")
+        (values,) = csv.reader([line])
+        row = dict(zip(COLUMNS, values, strict=True))
+        if row["file"] and not re.fullmatch(rf"{row['sha256'][:16]}-\d+\.{self.settings.encoding}", row["file"]):
+            raise ValueError("a name that no face gets")
+        return row
+
     def _write(self, rows):
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(rows)
-        self._file.write(text.getvalue().encode())
+        for row in rows:
+            text = io.StringIO()
+            csv.writer(text, lineterminator="").writerow(row)
+            line = text.getvalue()
+            self._file.write(f"{line},{_checksum(line)}\n".encode() if self._sealed else f"{line}\n".encode())
         self._file.flush()
+
+
+def _checksum(line):
+    return f"{zlib.crc32(line.encode()):08x}"
 
 
 def _write_json(path, content):

@@ -79,7 +79,7 @@ def split(pictures, size: int, report: Callable[[int, int], None] = lambda done,
             report(chunk[-1] + 1, count)
         return np.concatenate(marks)
 
-    test = cached("split", pictures, size, {"share": TEST_SHARE}, part)
+    test = cached("split", pictures, size, {"share": TEST_SHARE}, part, (len(pictures),), bool)
     if test.all() or not test.any():
         raise InputError(f"{len(pictures):,} pictures are too few to hold a tenth of them out")
     return Selection(pictures, np.flatnonzero(~test)), Selection(pictures, np.flatnonzero(test))

@@ -66,7 +66,8 @@ def reference_features(
     def extract():
         return extractor.extract(pictures, size, report)["features"]
 
-    return cached(f"features-{extractor.name}", pictures, size, extractor.identity, extract)
+    shape = len(pictures), extractor.model.output["features"].shape[-1]
+    return cached(f"features-{extractor.name}", pictures, size, extractor.identity, extract, shape, np.float32)
 
 
 def check_enough(reference, samples: int) -> None:

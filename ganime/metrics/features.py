@@ -1,6 +1,7 @@
 """Feature networks: pictures -> the numbers that sets of pictures are compared by."""
 
 import importlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +10,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ganime.errors import InputError
+from ganime.data.names import show
+from ganime.errors import GanimeError, InputError
 from ganime.files import hash_file
 from ganime.metrics import networks
 from ganime.metrics.networks import network_names
 from ganime.metrics.torch_weights import read_weights
 from ganime.training.engine import dtype_policy
 
+PUBLISHED = re.compile(r"-([0-9a-f]{8,64})\.pth?")  # names of weights end with the beginning of their SHA-256: PyTorch's custom
 BATCH = 50  # pictures that go through the network at a time
 
 
@@ -54,7 +57,7 @@ class FeatureExtractor:
         model: The Keras model (see `FeatureNetwork.build`).
 
     Raises:
-        InputError: If there is no such network, or the file does not hold its weights.
+        InputError: If there is no such network, the file does not hold its weights, or not what its name says it does.
         GanimeError: If the weights cannot be found or fetched.
 
     Example:
@@ -69,12 +72,19 @@ class FeatureExtractor:
         module = importlib.import_module(f"{networks.__name__}.{name}")
         self.network = module.NETWORK
         path = Path(weights or self.network.find_weights())
-        with dtype_policy("float32"):  # whatever else is trained here: a score means one arithmetic
-            self.model = self.network.build(read_weights(path))
+        content = read_weights(path)
+        sha256 = hash_file(path)
+        if (named := PUBLISHED.search(path.name)) and not sha256.startswith(named[1]):
+            raise InputError(f"{show(path)} is damaged: its SHA-256 is {sha256[:8]}..., not as in its name; get it anew")
+        try:
+            with dtype_policy("float32"):  # whatever else is trained here: a score means one arithmetic
+                self.model = self.network.build(content)
+        except InputError as error:
+            raise InputError(f"{show(path)}: {error}") from error
         self.identity = {
             "network": name,
             "network_sha256": hash_file(module.__file__),
-            "weights_sha256": hash_file(path),
+            "weights_sha256": sha256,
             "resize": self.network.resize,
         }
         self._run = tf.function(self.model, reduce_retracing=True)
@@ -96,6 +106,9 @@ class FeatureExtractor:
             pictures: Anything with `len()` and `load_batch(indices, size)` to uint8 [count, size, size, 3].
             size: Side of the pictures in pixels.
             report: Called with the numbers of pictures done and to do.
+
+        Raises:
+            GanimeError: If they are not finite.
         """
         count, parts = len(pictures), []
         keys = ["features", *(["logits"] if self.network.inception_score else [])]
@@ -103,5 +116,7 @@ class FeatureExtractor:
             indices = list(range(start, min(start + BATCH, count)))
             outputs = self(pictures.load_batch(indices, size))
             parts.append([outputs[key] for key in keys])
+            if not all(np.isfinite(part).all() for part in parts[-1]):
+                raise GanimeError(f"the features by {self.name} are not finite; its weights are damaged, or another network's")
             report(indices[-1] + 1, count)
         return dict(zip(keys, map(np.concatenate, zip(*parts, strict=True)), strict=True))

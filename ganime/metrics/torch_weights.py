@@ -6,6 +6,7 @@ strings, numbers, lists, tuples, dicts and the two records below. The formats ar
 (https://docs.pytorch.org/docs/stable/notes/serialization.html) since PyTorch 1.6 (a ZIP file) and before (pickles in a row).
 """
 
+import errno
 import io
 import math
 import os
@@ -16,6 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ganime.data.names import show
 from ganime.errors import InputError
 
 MAGIC = 0x1950A86A20F9469CFC6C  # how the older format begins
@@ -37,6 +39,7 @@ PARAMETER = "torch._utils _rebuild_parameter"
 CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
 TAKEN = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3, "SETITEM": 2, "APPEND": 1, "REDUCE": 2, "BUILD": 1, "BINPERSID": 1}
 MAX_DIMENSIONS = 64  # NumPy's
+MAX_BYTES = 2**31  # of a file
 MAX_INSTRUCTIONS = 300_000  # about 30 for each tensor
 
 
@@ -70,27 +73,33 @@ def read_weights(path: str | os.PathLike) -> dict[str, np.ndarray]:
         InputError: If the file cannot be read, is damaged, or holds anything but whole tensors by their names.
     """
     try:
+        if not Path(path).is_file() and Path(path).exists():  # reading a pipe would wait
+            raise OSError(errno.EINVAL, "not a file")
+        if (size := Path(path).stat().st_size) > MAX_BYTES:
+            raise _NotUnderstoodError(f"{size:,} bytes are more than {MAX_BYTES:,}")
         content = Path(path).read_bytes()
         tensors, numbers = (_read_zip if content.startswith(b"PK") else _read_pickles)(content)
         return {name: _view(tensor, numbers) for name, tensor in tensors.items()}
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+        raise InputError(f"{show(path)} cannot be read: {error.strerror}") from error
     except _NotUnderstoodError as error:
-        raise InputError(f"{path} is no file of PyTorch weights that can be read: {error}") from None
+        raise InputError(f"{show(path)} is no file of PyTorch weights that can be read: {error}") from None
     except Exception as error:  # damage can show anywhere, as any exception
-        raise InputError(f"{path} is no file of PyTorch weights, or is damaged") from error
+        raise InputError(f"{show(path)} is no file of PyTorch weights, or is damaged") from error
 
 
 def get_weight(weights: dict[str, np.ndarray], name: str, shape: tuple[int, ...]) -> np.ndarray:
     """One of the weights.
 
     Raises:
-        InputError: If it is missing or of another shape.
+        InputError: If it is missing, of another shape, or not finite.
     """
     if name not in weights:
         raise InputError(f"these are not the network's weights: {name} is missing")
     if weights[name].shape != shape:
         raise InputError(f"these are not the network's weights: {name} has the shape {weights[name].shape}, not {shape}")
+    if not np.isfinite(weights[name]).all():
+        raise InputError(f"these weights are damaged: {name} holds values that are not finite")
     return weights[name]
 
 
@@ -111,15 +120,19 @@ def fold_batch_norm(
         third is 1), and the bias, float32 [output channels].
 
     Raises:
-        InputError: If a weight is missing or of another shape.
+        InputError: If a weight is missing, of another shape or absurd.
     """
     kernel = get_weight(weights, f"{convolution}.weight", shape).transpose(2, 3, 1, 0)
     scale, offset, mean, variance = (
         get_weight(weights, f"{norm}.{part}", shape[:1]).astype(np.float64)
         for part in ("weight", "bias", "running_mean", "running_var")
     )
-    scale = scale / np.sqrt(variance + epsilon)
-    return (kernel * scale).astype(np.float32), (offset - mean * scale).astype(np.float32)
+    with np.errstate(all="ignore"):
+        scale = scale / np.sqrt(variance + epsilon)
+        folded = (kernel * scale).astype(np.float32), (offset - mean * scale).astype(np.float32)
+    if not all(np.isfinite(values).all() for values in folded):
+        raise InputError(f"these weights are damaged: {norm} holds absurd values")
+    return folded
 
 
 def _read_zip(content):

@@ -1,15 +1,19 @@
 """Properties that hold for damaged files and odd names of every kind."""
 
 import os
+import re
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ganime.data.caching import cached
 from ganime.data.decode import FORMATS
+from ganime.data.drawn import DrawnFaces
 from ganime.data.folder import PictureFolder, show
 from ganime.data.packed import PackedPictures, pack
-from ganime.errors import InputError
+from ganime.errors import GanimeError
 from tests.data.damage import CHANGES, damaged, examine, samples, with_valid_checksums
 
 BOUNDED = settings(max_examples=150, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
@@ -69,21 +73,51 @@ def test_damaged_files_give_a_picture_or_a_reason(kind):
     assert outcomes == {True, False}
 
 
-def test_damaged_packed_files_are_refused_or_give_pictures(faces, tmp_path):
-    pack(PictureFolder(faces), tmp_path / "whole.npy", 8)
+def test_damaged_packed_files_are_refused(faces, tmp_path):
+    first = pack(PictureFolder(faces), tmp_path / "whole.npy", 8)
     whole, outcomes = (tmp_path / "whole.npy").read_bytes(), set()
 
     @BOUNDED
     @given(st.lists(CHANGE, min_size=1, max_size=3))
     def look(changes):
-        (tmp_path / "damaged.npy").write_bytes(damaged(whole, changes))
+        content = damaged(whole, changes)
+        (tmp_path / "damaged.npy").write_bytes(content)
         try:
             pictures = PackedPictures(tmp_path / "damaged.npy")
-            assert pictures.load_batch([0, -1], pictures.size).shape[0] == 2
-            outcomes.add("taken")
-        except InputError as error:
-            assert "no whole file of packed pictures" in str(error)
-            outcomes.add("refused")
+            assert np.array_equal(pictures.load_batch(range(12), 8), first.load_batch(range(12), 8))
+            assert content == whole
+        except GanimeError as error:
+            (reason,) = re.findall("no whole file of packed pictures|is damaged, or was changed; pack it anew", str(error))
+            outcomes.add(reason)
 
     look()
-    assert outcomes == {"taken", "refused"}
+    assert len(outcomes) == 2
+
+
+@pytest.mark.parametrize("dtype", [bool, np.float32])
+def test_a_damaged_cache_is_made_anew_and_said(tmp_path, monkeypatch, caplog, dtype):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    array = np.random.default_rng(0).random((20, 3)).astype(dtype)
+    made = []
+
+    def load():
+        return cached("some", DrawnFaces(20), 8, {}, lambda: made.append(1) or array, array.shape, dtype)
+
+    load()
+    assert np.array_equal(load(), array) and len(made) == 1 and not caplog.records
+    (path,) = tmp_path.rglob("some-*.npy")
+    whole = path.read_bytes()
+    assert np.array_equal(np.load(path, mmap_mode="r"), array)
+
+    @settings(BOUNDED, max_examples=40)
+    @given(st.lists(CHANGE, min_size=1, max_size=3))
+    def look(changes):
+        path.write_bytes(damaged(whole, changes))
+        anew = path.read_bytes() != whole
+        made.clear()
+        caplog.clear()
+        assert np.array_equal(load(), array)
+        assert len(made) == len(caplog.records) == anew
+        assert path.read_bytes() == whole and [file.name for file in path.parent.iterdir()] == [path.name]
+
+    look()

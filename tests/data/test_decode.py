@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from ganime.data.decode import decode_picture, load_picture, read_picture
+from ganime import files
+from ganime.data import decode
+from ganime.data.decode import UnreadablePicture, decode_picture, load_picture, read_picture
 from ganime.data.drawn import draw_face
+from ganime.errors import GanimeError
 from tests.data.hostile import encoded
 
 
@@ -73,10 +76,54 @@ def test_a_file_of_many_reads_is_read_whole(tmp_path):
     assert read_picture(tmp_path / "noise.png") == (tmp_path / "noise.png").read_bytes()
 
 
-def test_a_failing_disk_is_not_taken_for_a_broken_picture(tmp_path, monkeypatch):
-    def fail(*args, **kwargs):
-        raise OSError(errno.EIO, "Input/output error")
+@pytest.fixture
+def failing(monkeypatch):
+    """Makes the next times that a file is opened fail, each with an error."""
+    errors, really_open = [], os.open
 
-    monkeypatch.setattr(os, "open", fail)
-    with pytest.raises(OSError, match="Input/output error"):
+    def fail_first(path, *arguments, **options):
+        if errors:
+            raise OSError(errors[0], os.strerror(errors.pop(0)), path)
+        return really_open(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", fail_first)
+    return errors
+
+
+def test_a_failing_disk_is_not_taken_for_a_broken_picture(tmp_path, monkeypatch, failing):
+    monkeypatch.setattr(files, "PATIENCE", 0)
+    failing += [errno.EIO] * 2
+    with pytest.raises(GanimeError, match=r"any\.png cannot be read .*Input/output error") as error:
         load_picture(tmp_path / "any.png", 32)
+    assert not isinstance(error.value, UnreadablePicture)
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EMFILE])
+def test_a_hiccup_is_waited_for(tmp_path, caplog, failing, number):
+    Image.fromarray(draw_face(1, 32)).save(tmp_path / "any.png")
+    failing += [number] * 2
+    assert np.array_equal(load_picture(tmp_path / "any.png", 32), draw_face(1, 32))
+    assert not failing and len(caplog.records) == 1
+    assert "any.png cannot be read" in caplog.text and "trying again" in caplog.text
+
+
+@pytest.mark.parametrize("left", ["no folder", "an empty folder", "a file"])
+def test_a_folder_that_is_gone_is_not_taken_for_broken_pictures(tmp_path, left):
+    folder = tmp_path / "drive"
+    if left == "an empty folder":
+        folder.mkdir()
+    elif left == "a file":
+        folder.write_text("no folder")
+    with pytest.raises(GanimeError, match=r"the folder .*drive is gone: .*; when it is there again") as error:
+        read_picture(folder / "face.png")
+    assert not isinstance(error.value, UnreadablePicture)
+
+
+def test_what_a_decoder_says_is_one_printable_line(monkeypatch):
+    def quote(*arguments, **options):
+        raise ValueError("tag \x1b]0;title\x07" + "x" * 10_000 + "\nmore")
+
+    monkeypatch.setattr(decode.Image, "open", quote)
+    with pytest.raises(UnreadablePicture) as error:
+        decode_picture(b"GIF8 and so on")
+    assert str(error.value).isprintable() and len(str(error.value)) < 300

@@ -61,6 +61,23 @@ def test_what_is_no_cascade_is_refused(tmp_path):
     assert FaceDetector(STAND_IN).find(np.zeros((50, 50, 3), np.uint8)) == []
 
 
+def test_a_damaged_copy_of_the_known_cascade_is_refused(tmp_path):
+    """OpenCV would take it: it is a cascade still, of other numbers."""
+    content = Path(STAND_IN).read_bytes()
+    (tmp_path / "own.xml").write_bytes(content)
+    (tmp_path / detect.CASCADE).write_bytes(content)
+    FaceDetector(tmp_path / "own.xml")
+    with pytest.raises(InputError, match=r"lbpcascade_animeface\.xml is damaged: its SHA-256 .*; get it anew from https"):
+        FaceDetector(tmp_path / detect.CASCADE)
+
+
+@pytest.mark.skipif(os.sep != "/", reason="named pipes")
+def test_a_pipe_is_no_cascade_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.xml")
+    with pytest.raises(InputError, match=r"pipe\.xml is no cascade"):
+        FaceDetector(tmp_path / "pipe.xml")
+
+
 @pytest.mark.parametrize("module", [None, object()])  # not installed, and version 5
 def test_without_opencv_4_it_says_how_to_get_it(monkeypatch, module):
     monkeypatch.setitem(sys.modules, "cv2", module)

@@ -107,6 +107,14 @@ def test_nothing_usable_says_what_was_looked_at(tmp_path):
         PictureFolder(tmp_path / "nowhere")
 
 
+def test_no_picture_that_can_be_used_any_more_is_an_error(faces):
+    pictures = PictureFolder(faces)
+    for path in faces.iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(InputError, match="no usable picture is left in"):
+        pictures.load(3, 32)
+
+
 def test_links_in_a_circle_are_walked_once(faces):
     os.symlink(faces, faces / "again")
     assert len(PictureFolder(faces)) == 12

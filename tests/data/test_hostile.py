@@ -17,7 +17,6 @@ from ganime.data.drawn import draw_face
 from ganime.data.folder import PictureFolder, show
 from ganime.data.packed import pack
 from ganime.data.prepare import prepare
-from ganime.errors import GanimeError, InputError
 from tests.conftest import ROOT
 from tests.data.damage import examine
 from tests.data.hostile import HOSTILE, encoded
@@ -169,72 +168,6 @@ def test_fit_trains_on_a_folder_of_them_all(everything, tmp_path, tiny):
     steps = -(-len(pictures) // tiny.batch_size)
     assert fit(Run(tmp_path / "runs" / "hostile"), tiny, pictures, steps).step.numpy() == steps
     assert_named(pictures.unreadable)
-
-
-def test_files_that_change_while_training_are_named_and_passed_over(tmp_path):
-    from ganime.data.pipeline import make_dataset
-
-    for i in range(16):
-        Image.fromarray(draw_face(i, 32)).save(tmp_path / f"{i:02}.png")
-    pictures = PictureFolder(tmp_path)
-    batches = make_dataset(pictures, 32, 8, last_step=60).as_numpy_iterator()
-    assert next(batches).shape == (8, 32, 32, 3)
-    (tmp_path / "03.png").unlink()
-    os.truncate(tmp_path / "05.png", 300)
-    Image.new("RGB", (99, 50), "red").save(tmp_path / ".new.png")
-    os.replace(tmp_path / ".new.png", tmp_path / "07.png")
-    (tmp_path / "09.png").unlink()
-    (tmp_path / "09.png").mkdir()
-    rest = list(batches)
-    assert {batch.shape for batch in rest} == {(8, 32, 32, 3)} and len(rest) == 59
-    assert pictures.unreadable.keys() == {"03.png", "05.png", "09.png"}
-    last_epoch = np.concatenate(rest[-2:])
-    assert (last_epoch == (255, 0, 0)).all(axis=(1, 2, 3)).any()
-
-
-def test_nothing_left_while_training_is_one_line_for_the_user(tmp_path):
-    import tensorflow as tf
-
-    from ganime.data.pipeline import make_dataset
-    from ganime.training.fit import _translate
-
-    for i in range(4):
-        Image.fromarray(draw_face(i, 32)).save(tmp_path / f"{i}.png")
-    batches = make_dataset(PictureFolder(tmp_path), 32, 4, last_step=60).as_numpy_iterator()
-    next(batches)
-    for path in tmp_path.iterdir():
-        path.unlink()
-    with pytest.raises(tf.errors.OpError) as error:
-        list(batches)
-    translated = _translate(error.value)
-    assert isinstance(translated, InputError)
-    assert re.fullmatch("the pictures cannot be read: no usable picture is left in .*", str(translated))
-
-
-def test_a_packed_file_that_is_cut_short_while_training_is_an_error_and_no_crash(faces, tmp_path):
-    import tensorflow as tf
-
-    from ganime.data.pipeline import make_dataset
-    from ganime.training.fit import _translate
-
-    batches = make_dataset(pack(PictureFolder(faces), tmp_path / "faces.npy", 32), 32, 4, last_step=200).as_numpy_iterator()
-    next(batches)
-    os.truncate(tmp_path / "faces.npy", 1000)
-    with pytest.raises(tf.errors.OpError) as error:
-        list(batches)
-    translated = _translate(error.value)
-    assert isinstance(translated, GanimeError)
-    assert str(translated).endswith("was cut short while in use")
-
-
-@pytest.mark.skipif(os.name == "nt", reason="Windows keeps a file that is in use")
-def test_a_packed_file_that_is_deleted_while_training_goes_on(faces, tmp_path):
-    from ganime.data.pipeline import make_dataset
-
-    batches = make_dataset(pack(PictureFolder(faces), tmp_path / "faces.npy", 32), 32, 4, last_step=50).as_numpy_iterator()
-    next(batches)
-    (tmp_path / "faces.npy").unlink()
-    assert len(list(batches)) == 49
 
 
 PEAK = """

@@ -1,7 +1,9 @@
 import csv
+import errno
 import io
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from PIL import Image, ImageFilter
 from ganime.data.drawn import draw_face
 from ganime.data.folder import PictureFolder
 from ganime.data.prepare import Settings, prepare, sharpness
-from ganime.errors import InputError
+from ganime.errors import GanimeError, InputError
 from tests.killing import kill_until_done, snapshot
 
 
@@ -167,6 +169,67 @@ def test_damaged_notes_are_told(source, tmp_path, name, content):
     (tmp_path / "target" / name).write_bytes(content)
     with pytest.raises(InputError, match=rf"{name} is damaged"):
         prepare(source, tmp_path / "target", None)
+
+
+@pytest.mark.parametrize("column", ["source", "sharpness", "file", "dropped", "sha256", "hash"])
+def test_a_flipped_bit_in_the_index_is_told_and_no_face_is_lost(source, tmp_path, column):
+    prepare(source, tmp_path / "target", None)
+    path = tmp_path / "target" / "index.csv"
+    values = [row[column].encode() for row in index(path.parent)]
+    content = path.read_bytes()
+    place = content.index(next(value for value in values if value), content.index(b"\n"))
+    path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+    before = snapshot(path.parent)
+    with pytest.raises(InputError, match=r"index\.csv is damaged; delete"):
+        prepare(source, tmp_path / "target", None)
+    assert snapshot(path.parent) == before
+
+
+def test_an_index_of_an_earlier_build_is_taken_up(source, tmp_path, caplog):
+    summary = prepare(source, tmp_path / "target", None)
+    path = tmp_path / "target" / "index.csv"
+    old = "".join(f"{line.rpartition(',')[0]}\n" for line in path.read_text().splitlines())
+    path.write_text(old)
+    Image.fromarray(draw_face(33, 80)).save(source / "new.png")
+    assert prepare(source, tmp_path / "target", None)["kept"] == summary["kept"] + 1
+    assert path.read_text().startswith(old) and len(index(path.parent)) == 19
+    assert "index.csv is of an earlier build, and its lines are not verified" in caplog.text
+    path.write_text(old.replace("-0.png", "-0.jpg", 1))
+    before = snapshot(path.parent)
+    with pytest.raises(InputError, match=r"index\.csv is damaged"):
+        prepare(source, tmp_path / "target", None)
+    assert snapshot(path.parent) == before
+
+
+def test_a_disk_that_gets_full_is_one_line_and_nothing_is_lost(source, tmp_path, monkeypatch):
+    really_write, written = Path.write_bytes, []
+
+    def fail_later(path, content):
+        written.append(path)
+        if len(written) == 4:
+            really_write(path, content[:100])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return really_write(path, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", fail_later)
+        with pytest.raises(GanimeError, match=r"full cannot be written .*No space left.*the same command goes on"):
+            prepare(source, tmp_path / "full", None)
+    prepare(source, tmp_path / "full", None)
+    prepare(source, tmp_path / "whole", None)
+    assert snapshot(tmp_path / "full") == snapshot(tmp_path / "whole")
+
+
+def test_a_source_that_vanishes_ends_it(source, tmp_path):
+    def vanish(done, total):
+        if source.exists():
+            source.rename(tmp_path / "elsewhere")
+
+    for i in range(100):
+        (source / f"copy{i}.png").write_bytes((source / "face03.png").read_bytes())
+    with pytest.raises(GanimeError, match=r"the folder .* is gone"):
+        prepare(source, tmp_path / "target", None, report=vanish)
+    assert "unreadable" not in fates(tmp_path / "target").values()
 
 
 def test_another_cascade_is_refused(source, tmp_path):

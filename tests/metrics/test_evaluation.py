@@ -1,10 +1,12 @@
+import hashlib
+
 import keras
 import numpy as np
 import pytest
 
 from ganime.data.drawn import DrawnFaces
 from ganime.data.split import Selection
-from ganime.errors import InputError
+from ganime.errors import GanimeError, InputError
 from ganime.generation.sampling import sample
 from ganime.metrics import features
 from ganime.metrics.evaluation import GeneratedPictures, evaluate, nearest_pictures, reference_features, score_names
@@ -102,6 +104,29 @@ def test_features_are_single_precision_whatever_is_trained_beside(blocks):
     finally:
         keras.config.set_dtype_policy(policy)
     assert {layer.compute_dtype for layer in model.layers} == {"float32"}
+
+
+def test_weights_that_are_not_what_their_name_says_are_refused(blocks, tmp_path):
+    content = blocks.network.find_weights().read_bytes()
+    whole, other = hashlib.sha256(content).hexdigest()[:8], hashlib.sha256(b"other").hexdigest()[:8]
+    for name in (f"blocks-{whole}.pth", "own.pth"):
+        (tmp_path / name).write_bytes(content)
+        assert features.FeatureExtractor("blocks", tmp_path / name).identity == blocks.identity
+    (tmp_path / f"blocks-{other}.pth").write_bytes(content)
+    with pytest.raises(InputError, match=rf"blocks-{other}\.pth is damaged: its SHA-256 is {whole}\.\.\., not as in its name"):
+        features.FeatureExtractor("blocks", tmp_path / f"blocks-{other}.pth")
+
+
+def test_another_networks_weights_are_named(blocks):
+    path = blocks.network.find_weights()
+    with pytest.raises(InputError, match=r"zip\.pth: these are not the network's weights: .* is missing"):
+        features.FeatureExtractor("lite0", path)
+
+
+def test_features_that_are_not_finite_are_an_error(blocks, monkeypatch):
+    monkeypatch.setattr(blocks, "_run", lambda images: {"features": np.full((len(images), 48), np.nan)})
+    with pytest.raises(GanimeError, match="features by blocks are not finite"):
+        blocks.extract(DrawnFaces(3), 32)
 
 
 def test_an_unknown_network():

@@ -1,4 +1,5 @@
 import io
+import os
 import pickle
 import re
 import struct
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from ganime.errors import InputError
+from ganime.metrics import torch_weights
 from ganime.metrics.torch_weights import MAGIC, PROTOCOL, fold_batch_norm, get_weight, read_weights
 from tests.metrics.peers.weights import EXPECTED, LEGACY, ZIP
 
@@ -127,6 +129,30 @@ def test_keys_of_storages_are_strings(tmp_path):
 )
 def test_other_pickles_are_refused(tmp_path, instructions, reason):
     refuse(tmp_path, wrapped(b"\x80\x02" + instructions, "zip"), reason)
+
+
+@pytest.mark.skipif(os.sep != "/", reason="named pipes")
+def test_what_is_no_file_or_too_large_is_refused(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "pipe.pth")
+    with pytest.raises(InputError, match=r"pipe\.pth cannot be read: not a file"):
+        read_weights(tmp_path / "pipe.pth")
+    monkeypatch.setattr(torch_weights, "MAX_BYTES", 100)
+    with pytest.raises(InputError, match=r"zip\.pth .*bytes are more than 100"):
+        read_weights(ZIP)
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "reason"),
+    [("conv.weight", np.nan, "conv.weight holds values that are not finite"), ("bn.bias", np.inf, "bn.bias holds values"),
+     ("bn.running_var", -5, "bn holds absurd values"), ("conv.weight", 1e39, "bn holds absurd values")],
+)  # fmt: skip
+def test_weights_that_cannot_be_are_refused(part, value, reason):
+    shape, norms = (2, 3, 1, 1), ("weight", "bias", "running_mean", "running_var")
+    weights = {"conv.weight": np.ones(shape), **{f"bn.{name}": np.ones(2) for name in norms}}
+    fold_batch_norm(weights, "conv", "bn", shape, 1e-3)
+    weights[part].flat[1] = value
+    with pytest.raises(InputError, match=f"these weights are damaged: {reason}"):
+        fold_batch_norm(weights, "conv", "bn", shape, 1e-3)
 
 
 def test_other_files_are_refused(tmp_path):
