@@ -1,5 +1,7 @@
 """What can go wrong through no fault of the program."""
 
+import shlex
+
 LONGEST = 1000  # characters of a message
 
 
@@ -40,6 +42,6 @@ class NonFiniteError(GanimeError, ArithmeticError):
     """A loss or a weight became infinite or not a number."""
 
 
-def missing(package: str) -> GanimeError:
-    """The error where an optional package is not installed: `raise missing("onnx") from error`."""
-    return GanimeError(f'this needs {package}: pip install "{package}"')
+def missing(*packages: str) -> GanimeError:
+    """The error where optional packages are not installed: `raise missing("onnx", "onnxruntime") from error`."""
+    return GanimeError(f"this needs {' and '.join(packages)}: pip install {' '.join(map(shlex.quote, packages))}")

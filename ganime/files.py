@@ -5,12 +5,13 @@ import hashlib
 import logging
 import os
 import re
-import secrets
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Collection
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 from ganime.errors import GanimeError, InputError
 
@@ -20,6 +21,8 @@ NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOLCK)
 _PART = re.compile(r"\.part-(\d+)-[0-9a-f]{8}-.*")
 
 log = logging.getLogger("ganime")
+Result = TypeVar("Result")
+_waiting = threading.Event()
 
 
 @contextmanager
@@ -69,7 +72,7 @@ def atomic_write(path: Path):
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".part-{os.getpid()}-{secrets.token_hex(4)}-{path.name[-100:]}")
+    part = path.with_name(f".part-{os.getpid()}-{os.urandom(4).hex()}-{path.name[-100:]}")
     try:
         yield part
         with open(part, "rb+") as file:
@@ -111,12 +114,16 @@ def _runs(process):
     return True
 
 
-def insist(action: Callable[[], None], what: str) -> None:
-    """Do what must be done, again and again for `PATIENCE` seconds: a network drive may be away for a moment, a disk full.
+def insist(action: Callable[[], Result], what: str) -> Result:
+    """Do what must be done, again and again for `PATIENCE` seconds: a network drive may be away for a moment, a disk full. The
+    log says so once, however many threads wait.
 
     Args:
         action: Does it; called again after an `OSError`.
         what: What cannot be done then, for messages.
+
+    Returns:
+        What the action gives.
 
     Raises:
         GanimeError: If it still cannot be done.
@@ -124,13 +131,17 @@ def insist(action: Callable[[], None], what: str) -> None:
     limit, pause = time.monotonic() + PATIENCE, 0.1
     while True:
         try:
-            return action()
+            result = action()
         except OSError as error:
             reason = f"{what} ({error})"
             if time.monotonic() > limit:
                 raise GanimeError(reason) from error
-            if pause == 0.1:
+            if not _waiting.is_set():
+                _waiting.set()
                 log.warning("%s; trying again for %.0f seconds", reason, PATIENCE)
+        else:
+            _waiting.clear()
+            return result
         time.sleep(pause)
         pause = min(2 * pause, 5.0)
 

@@ -2,53 +2,66 @@
 
 import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 
 
-class QuietImport:
-    """An entry of `sys.meta_path` by which TensorFlow is imported without its notes, whoever imports it."""
+class AroundImport:
+    """An entry of `sys.meta_path` by which a module is imported within a context, whoever imports it.
 
-    @classmethod
-    def find_spec(cls, name, path=None, target=None):
-        """TensorFlow's spec with a loader that is quiet; None for all other modules."""
-        if name != "tensorflow":
+    Args:
+        name: Of the module.
+        context: Makes the context manager.
+    """
+
+    def __init__(self, name, context):
+        self.name, self.context = name, context
+
+    def find_spec(self, name, path=None, target=None):
+        """The module's spec with a loader that does so; None for all other modules."""
+        if name != self.name:
             return None
-        sys.meta_path.remove(cls)  # it has done its work
+        sys.meta_path.remove(self)  # it has done its work
         if spec := find_spec(name):
             load = spec.loader.exec_module
 
-            def load_quietly(module):
-                with without_notes():
+            def load_within(module):
+                with self.context():
                     load(module)
 
-            spec.loader.exec_module = load_quietly
+            spec.loader.exec_module = load_within
         return spec
 
 
 @contextmanager
 def without_notes():
-    """Hold back what is written to the standard error, by libraries too, and let it through at the end without the notes.
+    """Hold back what libraries write to the standard error, and let it through at the end without the notes.
 
     TensorFlow 2.21 writes some before it reads that TF_CPP_MIN_LOG_LEVEL forbids them.
     """
     import re  # these are not needed by those who only import ganime
     import tempfile
 
-    try:
+    with suppress(AttributeError, OSError):
         sys.stderr.flush()
-        stderr = os.dup(2)
-    except (AttributeError, OSError):  # there is none, as in a program with windows only
+    try:
+        stderr, written = os.dup(2), tempfile.TemporaryFile()  # noqa: SIM115
+    except OSError:  # no standard error, as in a program with windows only, or no place for the file
         yield
         return
-    with tempfile.TemporaryFile() as written:
+    with written:
         os.dup2(written.fileno(), 2)
         try:
             yield
         finally:
-            sys.stderr.flush()
+            with suppress(AttributeError, OSError):
+                sys.stderr.flush()
             os.dup2(stderr, 2)
             os.close(stderr)
             written.seek(0)
             if rest := re.sub(rb"(WARNING: All log messages before absl::InitializeLog|[IW]\d{4} ).*\n?", b"", written.read()):
-                os.write(2, rest)
+                with suppress(OSError):
+                    os.write(2, rest)
+
+
+QuietImport = AroundImport("tensorflow", without_notes)

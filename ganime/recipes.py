@@ -3,8 +3,12 @@
 import dataclasses
 import sys
 from dataclasses import dataclass, fields
+from itertools import pairwise
 
 from ganime.errors import InputError
+
+MOST_WEIGHTS = 10**9  # of a network; with the optimizer's they take 16 GB
+MOST_VALUES = 32  # of a field that is a list
 
 
 def _field(default, doc, low=None, high=None, choices=None):
@@ -45,10 +49,10 @@ class Recipe:
     fake_weight: float = _field(1.0, "of the loss on generated pictures", 0)
     generator_weight: float = _field(1.0, "of the generator's loss", 0)
     r1_weight: float = _field(0.0, "gamma of the R1 gradient penalty", 0)
-    r1_interval: int = _field(1, "steps between penalties", 1)
+    r1_interval: int = _field(1, "steps between penalties", 1, 10**9)
     augmentations: tuple[str, ...] = _field((), "of what the discriminator sees", choices=("color", "translation", "cutout"))
 
-    batch_size: int = _field(128, "pictures per step", 1)
+    batch_size: int = _field(128, "pictures per step", 1, 8192)
     g_learning_rate: float = _field(2e-4, "Adam, generator", 0)
     d_learning_rate: float = _field(2e-4, "Adam, discriminator", 0)
     beta_1: float = _field(0.5, "Adam", 0, 0.9999)
@@ -56,14 +60,18 @@ class Recipe:
     adam_epsilon: float = _field(1e-8, "Adam", 0, 1)
     separate_updates: bool = _field(False, "one discriminator update on real, one on fake pictures")
     reuse_fakes: bool = _field(False, "the same generated batch for both updates")
-    d_updates: int = _field(1, "discriminator updates per generator update", 1)
+    d_updates: int = _field(1, "discriminator updates per generator update", 1, 100)
     hold_below: float = _field(0.0, "generator held while D's accuracy is below", 0, 1)
-    ema_half_life: int = _field(0, "pictures; 0: no averaged generator", 0)
+    ema_half_life: int = _field(0, "pictures; 0: no averaged generator", 0, 10**9)
     flips: bool = _field(False, "mirror half of the pictures")
 
     def __post_init__(self):
         for field in fields(self):
             object.__setattr__(self, field.name, _check(field, getattr(self, field.name)))
+        for name in ("generator_widths", "discriminator_widths"):
+            weights = 16 * sum(before * after for before, after in pairwise(getattr(self, name)))
+            if weights > MOST_WEIGHTS:
+                raise InputError(f"{name}: {weights:,} weights are too many for a network; {MOST_WEIGHTS:,} are allowed")
         if self.minibatch_deviation and self.batch_size % self.minibatch_deviation:
             raise InputError(
                 f"batch_size: {self.batch_size} is not a multiple of minibatch_deviation, {self.minibatch_deviation}"
@@ -121,23 +129,32 @@ def _check(field, value):
     """The value, an int made a float where the field is one; raises what makes it unfit."""
     if _is_tuple(field):
         if not isinstance(value, tuple | list) or (field.default and not value):
-            raise InputError(f"{field.name}: {value!r} is not a list of values such as {field.default}")
+            raise InputError(f"{field.name}: {_quote(value)} is not a list of values such as {field.default}")
+        if len(value) > MOST_VALUES:
+            raise InputError(f"{field.name}: {len(value):,} values are too many; {MOST_VALUES} are allowed")
         return tuple(_check_item(field, item) for item in value)
     return _check_item(field, value)
 
 
 def _check_item(field, value):
     kind, limits = _item_type(field), field.metadata
-    if kind is float and type(value) is int:
-        value = float(value)
-    if type(value) is not kind:
-        raise InputError(f"{field.name}: {value!r} is not {'true or false' if kind is bool else f'of type {kind.__name__}'}")
+    low, high = limits["low"], sys.float_info.max if limits["high"] is None else limits["high"]
+    if type(value) is not kind and not (kind is float and type(value) is int):
+        what = "true or false" if kind is bool else f"of type {kind.__name__}"
+        raise InputError(f"{field.name}: {_quote(value)} is not {what}")
     if limits["choices"] and value not in limits["choices"]:
-        raise InputError(f"{field.name}: {value!r} is not one of {', '.join(limits['choices'])}")
-    low, high = limits["low"], limits["high"]
-    if low is not None and not (low <= value <= (sys.float_info.max if high is None else high)):  # NaN fails too
-        raise InputError(f"{field.name}: {value!r} is not {f'from {low} to {high}' if high is not None else f'{low} or more'}")
-    return value
+        raise InputError(f"{field.name}: {_quote(value)} is not one of {', '.join(limits['choices'])}")
+    if low is not None and not low <= value <= high:  # NaN fails too
+        allowed = f"{low} or more" if limits["high"] is None else f"from {low} to {high}"
+        raise InputError(f"{field.name}: {_quote(value)} is not {allowed}")
+    return float(value) if kind is float else value
+
+
+def _quote(value):
+    try:
+        return repr(value)
+    except (ValueError, RecursionError):  # an integer of thousands of digits, lists in lists in lists
+        return f"{type(value).__name__} without measure"
 
 
 _ZERO_TO_GANS = Recipe(

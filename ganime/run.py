@@ -24,6 +24,9 @@ class Run:
     Args:
         name: Name of a run below `checkpoints/`, or a path (anything with a separator in it) to keep it elsewhere.
 
+    Raises:
+        InputError: If it names no folder of its own.
+
     Example:
         >>> Run("my-faces").config_path.as_posix()
         'checkpoints/my-faces/config.json'
@@ -31,6 +34,8 @@ class Run:
 
     def __init__(self, name: str | os.PathLike):
         text = os.fspath(name)
+        if not Path(text).name.strip(".") or any(c < " " or c == "\x7f" for c in text):
+            raise InputError(f"{text!r} cannot be a run: its name is empty, a folder above, or has control characters")
         self.path = Path(text) if os.path.dirname(text) else ROOT / text
         self.name = text
         self.config_path = self.path / "config.json"
@@ -99,7 +104,8 @@ class Run:
         except FileNotFoundError:
             raise InputError(f"there is no run {self.name}: {self.config_path} does not exist") from None
         except InputError as error:
-            raise InputError(f"{self.config_path} is damaged, or of another version of ganime: {error}") from None
+            reason = str(error)[:200]
+            raise InputError(f"{self.config_path} is damaged, or of another version of ganime: {reason}") from None
         except (LookupError, TypeError, ValueError, OverflowError, RecursionError) as error:
             reason = f"{type(error).__name__}: {str(error)[:200]}"
             raise InputError(f"{self.config_path} is damaged, or of another version of ganime ({reason})") from None

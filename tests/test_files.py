@@ -1,4 +1,5 @@
 import errno
+import itertools
 import os
 from pathlib import Path
 
@@ -6,7 +7,7 @@ import filelock
 import pytest
 
 from ganime import files
-from ganime.errors import InputError
+from ganime.errors import GanimeError, InputError
 from ganime.files import atomic_folder, atomic_write
 
 
@@ -96,3 +97,24 @@ def test_a_file_that_stays_open_is_kept_and_named(tmp_path, held, monkeypatch):
     ):
         part.write_text("after")
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("state", "before")]
+
+
+def test_an_outage_is_waited_for_and_said_once(monkeypatch, caplog):
+    """Also where several threads meet it; and again the next time."""
+    fails = itertools.chain([3, 2, 1, 0], itertools.repeat(0))
+    monkeypatch.setattr(files.time, "sleep", lambda seconds: None)
+
+    def act():
+        if next(fails):
+            raise OSError(errno.EIO, "Input/output error")
+        return 7
+
+    assert files.insist(act, "x cannot be read") == 7
+    assert caplog.messages == ["x cannot be read ([Errno 5] Input/output error); trying again for 60 seconds"]
+    fails = iter([1, 0])
+    assert files.insist(act, "x cannot be read") == 7 and len(caplog.messages) == 2
+    monkeypatch.setattr(files, "PATIENCE", -1)
+    fails = iter([1])
+    with pytest.raises(GanimeError, match="x cannot be read"):
+        files.insist(act, "x cannot be read")
+    files._waiting.clear()

@@ -61,3 +61,25 @@ def test_an_unknown_recipe_names_the_known_ones():
         "anime-face-generation",
         "generating-anime",
     } == set(RECIPES)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"batch_size": 10**9},
+        {"batch_size": 10**5000},
+        {"image_size": 2**20},
+        {"g_learning_rate": 10**400},
+        {"g_learning_rate": -1.0},
+        {"d_updates": 10**6},
+        {"ema_half_life": 10**18},
+        {"generator_widths": (8192,) * 4},
+        {"discriminator_widths": (1,) * 1000},
+        {"generator_widths": [[64]]},
+        {"initializer": "\x1b[31m" * 1000},
+    ],
+)
+def test_what_no_machine_could_do_is_refused_in_a_line(values):
+    with pytest.raises(InputError, match=next(iter(values))) as raised:
+        Recipe(**values)
+    assert len(str(raised.value)) < 1100 and str(raised.value).isprintable()

@@ -125,3 +125,9 @@ def test_what_a_kill_left_unfinished_goes_away(tmp_path):
         path.touch()
     run.tidy(None)
     assert sorted(run.samples_path.iterdir()) == sorted([ours, other])
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "...", "/", "a/..", "x\0", "a\nb", "\x1b[31m"])
+def test_what_names_no_folder_of_its_own_is_refused(name):
+    with pytest.raises(InputError, match=r"cannot be a run: [^\n\x1b]*$"):
+        Run(name)

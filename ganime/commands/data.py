@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from ganime.commands.outputs import check_file, check_outside, check_picture_name, force_option, free_name
-from ganime.commands.tools import program, progress_bar, quiet_start
+from ganime.commands.tools import Number, echo, program, progress_bar, quiet_start
+from ganime.data.names import show
 from ganime.errors import InputError
 
 LISTED = 10  # lines of each kind that `check` prints
@@ -34,9 +35,9 @@ def list_sets():
     for name, public in PUBLIC_SETS.items():
         count = f"{public.pictures:,}" if public.pictures else "unknown"
         size = f"{public.size}, {public.note}" if public.note else public.size
-        table.add_row(name, count, size, public.handle, str(find(name) or "no"))
-    console = Console(highlight=False)
-    console = console if console.is_terminal else Console(highlight=False, width=1000)
+        table.add_row(name, count, size, public.handle, show(find(name) or "no"))
+    console = Console(highlight=False, emoji=False)
+    console = console if console.is_terminal else Console(highlight=False, emoji=False, width=1000)
     console.print(table)
 
 
@@ -46,7 +47,8 @@ def download(name):
     """Download a public data set into the cache of kagglehub, unless it is there already."""
     from ganime.data.public import download as fetch
 
-    click.echo(f"{name} is in {fetch(name)}\nTrain on it with: {program()} fit --data {name}")
+    echo(f"{name} is in {show(fetch(name))}")
+    echo(f"Train on it with: {program()} fit --data {name}")
 
 
 @data.command()
@@ -55,11 +57,9 @@ def download(name):
 @SIZE
 @click.option("--no-detect", is_flag=True, help="The pictures are faces already: take the middle of each.")
 @click.option("--cascade", metavar="FILE", help="Cascade for finding faces.  [default: lbpcascade_animeface, fetched once]")
-@click.option("--margin", type=click.FloatRange(0, 2), help="Added on each side, in sides of the found face.  [default: 0.1]")
-@click.option("--min-size", type=click.IntRange(1), metavar="PIXELS", help="Least side of a crop.  [default: --size]")
-@click.option(
-    "--min-sharpness", default=0.35, show_default=True, type=click.FloatRange(0), help="Least sharpness; 0 keeps all."
-)
+@click.option("--margin", type=Number(0, 2), help="Added on each side, in sides of the found face.  [default: 0.1]")
+@click.option("--min-size", type=click.IntRange(1, 2**16), metavar="PIXELS", help="Least side of a crop.  [default: --size]")
+@click.option("--min-sharpness", default=0.35, show_default=True, type=Number(0), help="Least sharpness; 0 keeps all.")
 @click.option("--format", "encoding", default="png", show_default=True, type=click.Choice(["png", "jpg"]))
 def prepare(source, target, size, no_detect, cascade, margin, min_size, min_sharpness, encoding):
     """Make a folder of faces from a folder of illustrations.
@@ -75,7 +75,7 @@ def prepare(source, target, size, no_detect, cascade, margin, min_size, min_shar
     """
     from ganime.data import prepare as preparing
     from ganime.data.detect import MARGIN, FaceDetector
-    from ganime.data.folder import CONTACT_SHEET, show
+    from ganime.data.folder import CONTACT_SHEET
     from ganime.data.sources import locate
 
     if no_detect and (cascade or margin is not None):
@@ -88,10 +88,10 @@ def prepare(source, target, size, no_detect, cascade, margin, min_size, min_shar
         result = preparing.prepare(folder, target, detector, settings, subfolders, report)
     for name, count in result.items():
         if count or name in ("pictures", "kept"):
-            click.echo(f"{count:>10,}  {name}")
-    click.echo(f"What became of each: {show(target / 'index.csv')}")
+            echo(f"{count:>10,}  {name}")
+    echo(f"What became of each: {show(target / 'index.csv')}")
     if result["kept"]:
-        click.echo(f"Look at {show(target / CONTACT_SHEET)}; train with: {program()} fit --data {shlex.quote(show(target))}")
+        echo(f"Look at {show(target / CONTACT_SHEET)}; train with: {program()} fit --data {shlex.quote(show(target))}")
 
 
 @data.command()
@@ -107,7 +107,7 @@ def prepare(source, target, size, no_detect, cascade, margin, min_size, min_shar
 def check(folder, sheet, table, force):
     """Say what is in a folder of pictures: formats, sizes, unreadable files, copies."""
     from ganime.data.check import check as look_at
-    from ganime.data.folder import CONTACT_SHEET, save_contact_sheet, show
+    from ganime.data.folder import CONTACT_SHEET, save_contact_sheet
     from ganime.data.sources import locate
     from ganime.files import atomic_write
 
@@ -123,7 +123,7 @@ def check(folder, sheet, table, force):
         check_file("--csv", table, force)
     with progress_bar() as report:
         findings = look_at(folder, subfolders, report)
-    click.echo(f"{sum(findings.formats.values()):,} readable pictures in {show(folder)} and below")
+    echo(f"{sum(findings.formats.values()):,} readable pictures in {show(folder)} and below")
     _echo_counts("formats", findings.formats)
     _echo_counts("sizes", {f"{width}x{height}": count for (width, height), count in findings.sizes.items()})
     problems = [(show(path), "unreadable", reason) for path, reason in findings.unreadable.items()]
@@ -132,17 +132,18 @@ def check(folder, sheet, table, force):
     for problem, plural in (("unreadable", "unreadable files"), ("exact copy", "exact copies"), ("near copy", "near copies")):
         lines = [f"  {path}: {detail}" for path, kind, detail in problems if kind == problem]
         more = [f"  and {len(lines) - LISTED:,} more"] if len(lines) > LISTED else []
-        click.echo("\n".join([f"{plural}: {len(lines):,}", *lines[:LISTED], *more]))
+        for line in (f"{plural}: {len(lines):,}", *lines[:LISTED], *more):
+            echo(line)
     if table:
         with atomic_write(table) as part, open(part, "w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([("file", "problem", "detail"), *problems])
     save_contact_sheet(sheet, [folder / path for path in findings.good])
     if findings.good:
-        click.echo(f"{show(sheet)} shows some of them.")
+        echo(f"{show(sheet)} shows some of them.")
     if findings.exact_copies or findings.near_copies:
         side = min(1024, *findings.sizes.most_common(1)[0][0])
         options = f"--no-detect --size {side} --min-size 8 --min-sharpness 0"
-        click.echo(f"Without the copies, all at one size: {program()} data prepare {shlex.quote(show(name))} TARGET {options}")
+        echo(f"Without the copies, all at one size: {program()} data prepare {shlex.quote(show(name))} TARGET {options}")
 
 
 @data.command(short_help="Decode a folder into one file.")
@@ -161,7 +162,7 @@ def pack(folder, file, size, force):
       python cli.py data pack faces faces.npy
       python cli.py fit --data faces.npy
     """
-    from ganime.data.folder import PictureFolder, show
+    from ganime.data.folder import PictureFolder
     from ganime.data.packed import pack as pack_pictures
     from ganime.data.sources import open_pictures
 
@@ -171,10 +172,10 @@ def pack(folder, file, size, force):
     with progress_bar(interrupted="The same command goes on.") as report:
         packed = pack_pictures(pictures, file, size, report, force)
     passed_over = f"; in place of {len(packed.unreadable):,} unreadable ones stand others" * bool(packed.unreadable)
-    click.echo(f"{show(file)}: {len(packed):,} pictures of {size}x{size}, {file.stat().st_size / 1e6:,.0f} MB{passed_over}")
+    echo(f"{show(file)}: {len(packed):,} pictures of {size}x{size}, {file.stat().st_size / 1e6:,.0f} MB{passed_over}")
 
 
 def _echo_counts(name, counts):
     ordered = sorted(counts.items(), key=lambda item: -item[1])
     shown = [f"{key} {count:,}" for key, count in ordered[:LISTED]]
-    click.echo(f"{name}: {', '.join(shown) or 'none'}" + f" and {len(ordered) - LISTED:,} more" * (len(ordered) > LISTED))
+    echo(f"{name}: {', '.join(shown) or 'none'}" + f" and {len(ordered) - LISTED:,} more" * (len(ordered) > LISTED))

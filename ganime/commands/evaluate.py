@@ -6,7 +6,8 @@ from pathlib import Path
 import click
 
 from ganime.commands.outputs import check_outside, check_picture_name, force_option
-from ganime.commands.tools import find_model, is_file, progress_bar, quiet_start
+from ganime.commands.tools import Number, echo, find_model, is_file, progress_bar, quiet_start
+from ganime.data.names import show
 from ganime.errors import InputError
 from ganime.files import hash_file
 from ganime.metrics.networks import network_names
@@ -25,17 +26,17 @@ from ganime.metrics.networks import network_names
 )
 @click.option("--network", default="lite0", show_default=True, type=click.Choice(network_names()), help="Whose features.")
 @click.option("--weights", type=click.Path(path_type=Path), metavar="FILE", help="Its weights.  [default: found or fetched]")
-@click.option("--samples", default=5000, show_default=True, type=click.IntRange(1), help="Pictures to score, at most.")
+@click.option("--samples", default=5000, show_default=True, type=click.IntRange(1, 10**6), help="Pictures to score, at most.")
 @click.option(
     "--real-samples",
-    type=click.IntRange(1),
+    type=click.IntRange(1, 10**9),
     metavar="COUNT",
     help="Compare with so many real pictures, at most, for a quick look.  [default: all]",
 )
 @click.option(
     "--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1), help="Of the first face, and of all choices."
 )
-@click.option("--truncation", default=1.0, show_default=True, type=click.FloatRange(0, 1), help="As for `generate`.")
+@click.option("--truncation", default=1.0, show_default=True, type=Number(0, 1), help="As for `generate`.")
 @click.option("--size", type=click.IntRange(8, 1024), help="Side at which --images are compared.  [default: 64]")
 @click.option("--nearest", type=click.Path(path_type=Path), metavar="FILE", help="Show the likeliest copies there.")
 @force_option
@@ -86,9 +87,9 @@ def evaluate(model, images, data, part, network, weights, samples, real_samples,
     scores = evaluation.score(real_features, made, extractor, seed)
     against = {"data": data, "name": real.name, "part": part, "pictures": len(real), "fingerprint": real.fingerprint}
     settings = {"samples": len(pictures), "seed": seed, "size": size, **extractor.identity}
-    click.echo(f"{len(pictures):,} pictures against {len(real):,} real ones at {size}x{size}, by {network}")
+    echo(f"{len(pictures):,} pictures against {len(real):,} real ones at {size}x{size}, by {network}")
     for name, value in evaluation.describe_scores(scores).items():
-        click.echo(f"{name:>24}  {value}")
+        echo(f"{name:>24}  {value}")
     _record({"scores": scores, **about, **settings, "real": against, "versions": library_versions()}, run)
     if nearest:
         from ganime.pictures.grids import save_picture
@@ -98,7 +99,7 @@ def evaluate(model, images, data, part, network, weights, samples, real_samples,
 
 def _record(result, run):
     line = json.dumps(result)
-    click.echo(line)
+    echo(line)
     if run:
         with open(run.evaluations_path, "a", encoding="utf-8") as file:
             file.write(line + "\n")
@@ -119,7 +120,8 @@ def hold_out(pictures, size, every, run):
     extractor = FeatureExtractor()
     with progress_bar("held-out pictures") as report:
         reference_features(test, size, extractor, report)
-    return train, Evaluation(test, every, extractor=extractor, best_path=run.best_path, history_path=run.history_path)
+    best = run.best_score(extractor.network.kernel)
+    return train, Evaluation(test, every, extractor=extractor, best_path=run.best_path, best=best)
 
 
 def _check_nearest(nearest, part, data, real_samples, force):
@@ -135,7 +137,7 @@ def _open_real(data, run):
     from ganime.data.drawn import DrawnFaces
     from ganime.data.sources import open_pictures
 
-    fingerprint = run.read_config()["data"]["fingerprint"] if run else ""
+    fingerprint = _trained_on(run) if run else ""
     if data is not None:
         return open_pictures(data)
     if fingerprint.startswith(DrawnFaces().fingerprint):
@@ -143,10 +145,20 @@ def _open_real(data, run):
     raise InputError("--data is missing: the real pictures to compare with")
 
 
+def _trained_on(run):
+    """The fingerprint of a run's pictures."""
+    data = run.read_config().get("data")
+    if not isinstance(data, dict) or not isinstance(data.get("fingerprint"), str):
+        raise InputError(f"{show(run.config_path)} is damaged: it does not say what the run was trained on")
+    return data["fingerprint"]
+
+
 def _choose_part(pictures, part, size, run):
     train, test = _split(pictures, size)
-    if run and run.read_config()["data"]["fingerprint"] != train.fingerprint:
-        raise InputError(f"--part: run {run.name} was not trained on these pictures without the test part (--evaluate-every)")
+    if run and _trained_on(run) != train.fingerprint:
+        raise InputError(
+            f"--part: run {show(run.name)} was not trained on these pictures without the test part (--evaluate-every)"
+        )
     return train if part == "train" else test
 
 

@@ -2,7 +2,8 @@
 
 import click
 
-from ganime.commands.tools import find_model, generator_options, quiet_start
+from ganime.commands.tools import echo, find_model, generator_options, quiet_start
+from ganime.data.names import show
 from ganime.errors import InputError
 
 
@@ -33,13 +34,13 @@ def explore(run_name, model, port, no_browser):
     except OSError as error:
         raise InputError(f"--port {port}: {error.strerror}") from error
     with server:
-        click.echo(f"{server.address} shows {path or 'the generator that ships with ganime'}; Ctrl-C ends it")
+        echo(f"{server.address} shows {show(path) if path else 'the generator that ships with ganime'}; Ctrl-C ends it")
         if not no_browser:
             webbrowser.open(server.address)
         try:
             server.serve_forever()
         except KeyboardInterrupt:
-            click.echo()
+            echo("")
 
 
 def _page_of(path):

@@ -5,13 +5,15 @@ import shlex
 import signal
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 
 import click
 
 from ganime.commands.evaluate import hold_out, only_training
-from ganime.commands.tools import program, quiet_start
-from ganime.errors import GanimeError, InputError
+from ganime.commands.process import INTERRUPTED, leave, on_signals
+from ganime.commands.tools import STEPS, echo, program, quiet_start
+from ganime.data.names import show
+from ganime.errors import GanimeError, InputError, one_line
 
 
 @click.command()
@@ -20,16 +22,14 @@ from ganime.errors import GanimeError, InputError
     metavar="PICTURES",
     help="A folder, a file from `data pack`, or a name from `data list`. Without it, ganime draws faces itself.",
 )
-@click.option("--steps", default=20_000, show_default=True, type=click.IntRange(1), help="Step to reach.")
+@click.option("--steps", default=20_000, show_default=True, type=STEPS, help="Step to reach.")
 @click.option("--run", "run_name", metavar="NAME", help="Name of the run, or a path to it.  [default: DATA-RECIPE]")
 @click.option("--recipe", "recipe_name", default="default", show_default=True, metavar="NAME", help="See `recipes`.")
 @click.option("--set", "overrides", multiple=True, metavar="FIELD=VALUE", help="Change a field of the recipe; repeatable.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1), help="Seed of everything random.")
-@click.option("--sample-every", default=100, show_default=True, type=click.IntRange(1), help="Steps between sample grids.")
-@click.option("--save-every", default=500, show_default=True, type=click.IntRange(1), help="Steps between saved states.")
-@click.option(
-    "--evaluate-every", type=click.IntRange(1), metavar="STEPS", help="Hold a tenth of the pictures out and score with them."
-)
+@click.option("--sample-every", default=100, show_default=True, type=STEPS, help="Steps between sample grids.")
+@click.option("--save-every", default=500, show_default=True, type=STEPS, help="Steps between saved states.")
+@click.option("--evaluate-every", type=STEPS, metavar="STEPS", help="Hold a tenth of the pictures out and score with them.")
 @click.option("--strict", is_flag=True, help="Stop at an unreadable picture instead of passing over it.")
 @click.option("--tensorboard", is_flag=True, help="Also write logs for TensorBoard into the run.")
 @click.option(
@@ -40,7 +40,7 @@ from ganime.errors import GanimeError, InputError
     help="Of the networks' inner layers.",
 )
 @click.option("--jit", is_flag=True, help="Compile the training step with XLA (one device).")
-@click.option("--steps-per-execution", default=1, show_default=True, type=click.IntRange(1), help="Steps at a stretch.")
+@click.option("--steps-per-execution", default=1, show_default=True, type=STEPS, help="Steps at a stretch.")
 @click.option("--distribute", type=click.Choice(["mirrored", "multiworker"]), help="Share each batch among devices or hosts.")
 @click.option("--sync-batch-norm", is_flag=True, help="With --distribute: batch normalization over the whole batch.")
 def fit(
@@ -86,7 +86,7 @@ def fit(
         raise InputError(f"--evaluate-every {evaluate_every} is never reached in {steps} --steps")
     recipe = get_recipe(recipe_name).override(*overrides)
     pictures = open_pictures(data, strict) if data is not None else DrawnFaces()
-    run = Run(run_name or f"{pictures.name}-{recipe_name}")
+    run = Run(run_name if run_name is not None else f"{pictures.name}-{recipe_name}")
     if tensorboard:
         _require_tensorboard()
 
@@ -99,7 +99,7 @@ def fit(
     engine = _make_engine(evaluate_every or 0, **engine_options)
     chief = is_chief(engine.strategy)
     if data is None and chief:
-        click.echo("No --data given: training on faces that ganime draws itself.")
+        echo("No --data given: training on faces that ganime draws itself.")
     extra, scores = [], {}
     if evaluate_every and not chief:
         pictures = only_training(pictures, recipe.image_size)
@@ -118,23 +118,25 @@ def fit(
         "steps": f"{steps:,} ({steps * recipe.batch_size / len(pictures):.1f} times through the data)",
         **scores,
         **_describe_engine(engine),
-        "run": f"{run.path}: a grid each {sample_every:,} steps, the state each {save_every:,}",
+        "run": f"{show(run.path)}: a grid each {sample_every:,} steps, the state each {save_every:,}",
     }
     progress = TerminalProgress(title, steps, recipe.batch_size)
+    before = on_signals(lambda number, frame: _leave_unsaved(run, progress))
     try:
         with closing(progress):
             gan = train(run, recipe, pictures, steps, seed, sample_every, save_every, (*extra, progress), engine, verbose=0)
     except KeyboardInterrupt as interrupt:
-        state = "the last saved state stays" if run.state_path.exists() else "nothing was saved yet"
-        click.echo(f"{interrupt or f'Not saved; {state}.'} Continue with: {_this_command()}", err=True)
-        raise
+        echo(f"{interrupt} Continue with: {_this_command()}", err=True)
+        click.get_current_context().exit(INTERRUPTED)
+    finally:
+        on_signals(before)
     if not chief:
         return
     if (reached := int(gan.step.numpy())) > steps:
-        click.echo(f"Run {run.name} is at step {reached:,} already; a larger --steps extends it.")
+        echo(f"Run {show(run.name)} is at step {reached:,} already; a larger --steps extends it.")
     if unreadable := len(pictures.unreadable):
-        click.echo(f"{unreadable:,} unreadable files were passed over.")
-    click.echo(f"Done. Look at {run.gif_path} and {run.samples_path}; {run.generator_path} is ready to use.")
+        echo(f"{unreadable:,} unreadable files were passed over.")
+    echo(f"Done. Look at {show(run.gif_path)} and {show(run.samples_path)}; {show(run.generator_path)} is ready to use.")
 
 
 def _make_engine(evaluate_every, distribute, jit, **options):
@@ -147,17 +149,24 @@ def _make_engine(evaluate_every, distribute, jit, **options):
     else:
         if distribute == "multiworker":
             find_workers()
-            click.echo("Waiting until all workers are there.")
+            echo("Waiting until all workers are there.")
         # TensorFlow waits for the others where Python handles no signal.
-        before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = on_signals(signal.SIG_DFL)
         try:
             with quiet_start():
                 engine = Engine(jit_compile=jit, strategy=make_strategy(distribute), **options)
         finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            on_signals(before)
     engine.check_intervals(0, evaluate_every=evaluate_every)
     return engine
+
+
+def _leave_unsaved(run, progress):
+    """End at once: an interrupt within what HDF5 or TensorFlow does may end in a crash. A state is replaced whole or not."""
+    with suppress(Exception):
+        progress.close()  # the terminal gets its cursor back
+    state = "the last saved state stays" if run.state_path.exists() else "nothing was saved yet"
+    leave(f"Not saved; {state}. Continue with: {one_line(_this_command(), longest=None)}")
 
 
 def _describe_engine(engine):

@@ -18,7 +18,7 @@ from ganime.commands.tools import Number
 )
 @force_option
 @click.option("--fps", default=10.0, show_default=True, type=Number(0.1, 50), help="Pictures per second.")
-@click.option("--max-size", default=800, show_default=True, type=click.IntRange(64), help="Longer side in pixels, at most.")
+@click.option("--max-size", default=800, show_default=True, type=click.IntRange(64, 4096), help="Longer side in pixels.")
 @click.option("--hold", default=2.0, show_default=True, type=Number(0, 600), help="Seconds that the last picture stays.")
 def gif(run_name, output, force, fps, max_size, hold):
     """Make an animation of a run's sample grids.

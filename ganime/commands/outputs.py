@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from ganime.data.names import show
 from ganime.errors import InputError
 
 MOST_PIXELS, MOST_SIDE = 2**27, 2**16 - 1  # of a picture; it is in memory as a whole
@@ -37,16 +38,12 @@ def free_name(default, force, *suffixes):
 
 def check_free(option, path, force):
     """Refuse to overwrite what is there, unless it is an empty folder."""
-    from ganime.data.folder import show
-
     if not force and os.path.lexists(path) and not (path.is_dir() and not any(path.iterdir())):
         raise InputError(f"{option} {show(path)} is there already; give another {option}, or --force to overwrite it")
 
 
 def check_place(option, path, folder=False):
     """Refuse a place where no file, or no folder, can be."""
-    from ganime.data.folder import show
-
     if path.exists() and path.is_dir() != folder:
         raise InputError(f"{option} {show(path)} is a {'file' if folder else 'folder'}")
     if above := next((parent for parent in path.parents if parent.exists() and not parent.is_dir()), None):
@@ -62,7 +59,6 @@ def check_file(option, path, force):
 def check_picture_name(option, path, force):
     """Refuse a name that does not say in what format a picture is to be written, and what `check_file` refuses."""
     from ganime.data.decode import SUFFIXES
-    from ganime.data.folder import show
 
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"{option} {show(path)}: the name must end like a picture's, as in picture.png")
@@ -71,8 +67,6 @@ def check_picture_name(option, path, force):
 
 def check_latents_name(option, path, force):
     """Refuse a name that is no file of latents', and what `check_file` refuses."""
-    from ganime.data.folder import show
-
     if path.suffix.lower() != ".npy":
         raise InputError(f"{option} {show(path)}: the name must end in .npy")
     check_file(option, path, force)
@@ -80,8 +74,6 @@ def check_latents_name(option, path, force):
 
 def check_outside(path, folder):
     """Refuse to write a file into a folder of pictures."""
-    from ganime.data.folder import show
-
     if folder.resolve() in path.resolve().parents:
         raise InputError(f"{show(path)} lies in the folder of pictures; nothing in there is changed")
 
@@ -90,5 +82,5 @@ def check_pixels(option, path, width, height):
     """Refuse a picture that is too large to be made in memory, or to be looked at."""
     if width * height > MOST_PIXELS or max(width, height) > MOST_SIDE:
         raise InputError(
-            f"{option} {path}: {width:,}x{height:,} pixels are too many for a picture; take fewer or smaller faces"
+            f"{option} {show(path)}: {width:,}x{height:,} pixels are too many for a picture; take fewer or smaller faces"
         )

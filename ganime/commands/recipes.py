@@ -2,12 +2,14 @@
 
 import click
 
+WIDTH = 195  # columns of the table
+
 
 @click.command()
 def recipes():
-    """Show all recipes side by side.
+    """Show all recipes side by side, or field by field where the terminal is not 195 columns wide.
 
-    Any field can be changed with `fit --set FIELD=VALUE`. The table is 195 columns wide.
+    Any field can be changed with `fit --set FIELD=VALUE`.
 
     \b
     Examples:
@@ -21,6 +23,16 @@ def recipes():
 
     from ganime.recipes import RECIPES, Recipe
 
+    console = Console(highlight=False, emoji=False)
+    if console.is_terminal and console.width < WIDTH:
+        for field in fields(Recipe):
+            click.echo(f"{field.name}: {field.metadata['doc']}")
+            values = {}
+            for name, recipe in RECIPES.items():
+                values.setdefault(_show_value(getattr(recipe, field.name)), []).append(name)
+            for value, names in values.items():
+                click.echo(f"  {value}: {', '.join(names) if len(values) > 1 else 'all'}")
+        return
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("field", no_wrap=True)
     for name in RECIPES:
@@ -29,8 +41,7 @@ def recipes():
     for field in fields(Recipe):
         values = [getattr(recipe, field.name) for recipe in RECIPES.values()]
         table.add_row(field.name, *map(_show_value, values), field.metadata["doc"])
-    console = Console(highlight=False)
-    console = console if console.is_terminal else Console(highlight=False, width=195)
+    console.width = WIDTH
     console.print(table)
 
 

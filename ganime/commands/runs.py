@@ -2,6 +2,10 @@
 
 import click
 
+from ganime.commands.tools import echo
+from ganime.data.names import show
+from ganime.errors import one_line
+
 
 @click.command()
 def runs():
@@ -25,24 +29,37 @@ def runs():
 
     found = list_runs()
     if not found:
-        click.echo(f"There are no runs in {ROOT.resolve()}; train one with `fit`.")
+        echo(f"There are no runs in {show(ROOT.resolve())}; train one with `fit`.")
         return
+    console = Console(highlight=False, emoji=False)
+    console = console if console.is_terminal else Console(highlight=False, emoji=False, width=195)
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in ("run", "recipe", "pictures"):
-        table.add_column(name, overflow="fold")
+        table.add_column(name, overflow="fold", min_width=16)
     for name in ("side", "step"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("score", no_wrap=True)
     table.add_column("MB", justify="right", no_wrap=True)
     table.add_column("last trained", no_wrap=True)
-    problems = any(run.problem for run in found)
-    if problems:
-        table.add_column("what is wrong", overflow="fold")
-    for run in found:
-        pictures = f"{run.data}: {run.pictures:,}" if run.recipe else ""
-        cells = [run.name, run.recipe, pictures, str(run.image_size or ""), f"{run.step:,}", ", ".join(run.describe_scores())]
-        cells += [f"{run.size / 1e6:,.1f}", f"{run.trained:%Y-%m-%d %H:%M}", *([run.problem] if problems else [])]
-        table.add_row(*map(Text, cells))
-    console = Console(highlight=False)
-    console = console if console.is_terminal else Console(highlight=False, width=195)
-    console.print(table)
+    if any(run.problem for run in found):
+        table.add_column("what is wrong", overflow="fold", min_width=16)
+    rows = [_describe(run) for run in found]
+    for cells in rows:
+        table.add_row(*map(Text, cells[: len(table.columns)]))
+    if console.measure(table, options=console.options.update_width(1000)).minimum <= console.width:
+        console.print(table)
+        return
+    for run, (name, recipe, pictures, side, step, score, size, trained, problem) in zip(found, rows, strict=True):
+        click.echo(name)
+        lines = [recipe, f"{pictures}, {side}x{side}"] if run.recipe else []
+        lines += [", ".join(filter(None, [f"step {step}", score, f"{size} MB", trained])), problem]
+        for line in filter(None, lines):
+            click.echo(click.wrap_text(line, console.width, "  ", "    "))
+
+
+def _describe(run):
+    """The cells of a run's row; what others wrote into its files is made harmless."""
+    pictures = f"{run.data}: {run.pictures:,}" if run.recipe else ""
+    cells = [run.name, run.recipe, pictures, str(run.image_size or ""), f"{run.step:,}", ", ".join(run.describe_scores())]
+    cells += [f"{run.size / 1e6:,.1f}", f"{run.trained:%Y-%m-%d %H:%M}", run.problem]
+    return [one_line(cell, longest=300) for cell in cells]

@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 
 from ganime.commands.outputs import check_place
-from ganime.commands.tools import quiet_start
+from ganime.commands.tools import echo, quiet_start
+from ganime.data.names import show
 
 
 @click.command()
@@ -46,10 +47,11 @@ def share(run_name, output, license_name, hub_name):
 
         notes = write(run, output, license_name, hub_name)
     for note in notes:
-        click.echo(note)
+        echo(note)
     files = [path for path in output.rglob("*") if path.is_file()]
     size = sum(path.stat().st_size for path in files)
-    click.echo(f"{output}: {len(files)} files of {run.generator_path}, {size / 1e6:.1f} MB; look at {output / 'README.md'}")
+    about = f"{len(files)} files of {show(run.generator_path)}, {size / 1e6:.1f} MB"
+    echo(f"{show(output)}: {about}; look at {show(output / 'README.md')}")
     if hub_name is not None:
         for address in push(output, hub_name):
-            click.echo(f"pushed to {address}")
+            echo(f"pushed to {address}")

@@ -2,16 +2,15 @@
 
 import gc
 import math
-import os
 import sys
-import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
-from ganime.errors import GanimeError, InputError
+from ganime.errors import InputError, one_line
+from ganime.quiet import without_notes
 
 CHECKOUT = "python cli.py"  # how the program is called in help and messages, where it is not installed
 
@@ -20,6 +19,9 @@ def program():
     """How the program was started, for the commands that it names."""
     name = click.get_current_context().find_root().info_name
     return name if name in ("ganime", "python -m ganime") else CHECKOUT
+
+
+STEPS = click.IntRange(1, 10**9)
 
 
 class Number(click.FloatRange):
@@ -147,33 +149,27 @@ def is_file(generator):
     return generator.endswith(".keras") or generator.startswith("hf://")
 
 
+def echo(line, err=False):
+    """Print a line, whatever is in the names that it tells of."""
+    click.echo(one_line(line, longest=None), err=err)
+
+
 @contextmanager
 def quiet_start():
-    """Import TensorFlow and find its devices without its notes, which TF_CPP_MIN_LOG_LEVEL does not reach in 2.21; they are
-    shown if it fails. Python's search for unused objects, which would find none among so many new ones, waits until the end."""
-    sys.stderr.flush()
+    """Import TensorFlow and find its devices without its notes. Python's search for unused objects, which would find none among
+    so many new ones, waits until the end."""
     gc.disable()
-    stderr = os.dup(2)
     hidden = sys.modules.setdefault("matplotlib", None) is None  # Keras would import it, in vain, for 0.6 seconds
-    with tempfile.TemporaryFile() as notes:
-        os.dup2(notes.fileno(), 2)
-        try:
+    try:
+        with without_notes():
             yield
             if tensorflow := sys.modules.get("tensorflow"):
                 tensorflow.config.list_physical_devices()
-        except (GanimeError, KeyboardInterrupt):  # say all in their one line
-            raise
-        except BaseException:
-            notes.seek(0)
-            os.write(stderr, notes.read())
-            raise
-        finally:
-            gc.freeze()
-            gc.enable()
-            if hidden:
-                del sys.modules["matplotlib"]
-            os.dup2(stderr, 2)
-            os.close(stderr)
+    finally:
+        gc.freeze()
+        gc.enable()
+        if hidden:
+            del sys.modules["matplotlib"]
 
 
 @contextmanager
@@ -182,7 +178,7 @@ def progress_bar(what="pictures", interrupted=""):
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    console = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False, emoji=False)
     columns = (TextColumn(what), MofNCompleteColumn(), BarColumn(bar_width=None), TimeRemainingColumn())
     printed, first = time.monotonic(), None
 
@@ -194,7 +190,7 @@ def progress_bar(what="pictures", interrupted=""):
             first = now, done
         elif not console.is_terminal and now - printed > 60:
             printed = now
-            left = (now - first[0]) / (done - first[1]) * (total - done) / 60
+            left = (now - first[0]) / max(done - first[1], 1) * (total - done) / 60
             console.print(f"{done:,} of {total:,} {what}, about {left:,.0f} minutes left", soft_wrap=True)
 
     try:
@@ -202,5 +198,6 @@ def progress_bar(what="pictures", interrupted=""):
             task = progress.add_task(what, total=None)
             yield report
     except KeyboardInterrupt:
-        click.echo(interrupted, err=True)
+        if interrupted:
+            click.echo(interrupted, err=True)
         raise

@@ -23,7 +23,7 @@ def write(path: Path, chain: Chain, facts: dict[str, str]) -> None:
         import onnx
         from onnx import helper
     except ImportError as error:
-        raise missing("onnx onnxruntime") from error
+        raise missing("onnx", "onnxruntime") from error
 
     graph = _Graph(chain)
     float32 = onnx.TensorProto.FLOAT
@@ -50,7 +50,7 @@ def run(path: Path, latents: np.ndarray) -> np.ndarray:
     try:
         import onnxruntime
     except ImportError as error:
-        raise missing("onnx onnxruntime") from error
+        raise missing("onnx", "onnxruntime") from error
     return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]).run(["images"], {"latents": latents})[0]
 
 

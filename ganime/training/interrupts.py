@@ -1,14 +1,16 @@
-"""Ctrl-C and SIGTERM while training."""
+"""Ctrl-C, SIGTERM and a terminal that goes away while training."""
 
 import signal
 import sys
 import threading
+from contextlib import suppress
 
 import keras
 
 
 class StopOnSignal(keras.callbacks.Callback):
-    """Let training end after the present step on Ctrl-C or SIGTERM; a second one ends the program as usual.
+    """Let training end after the present step on Ctrl-C or SIGTERM; a second one ends the program as usual. A signal that was
+    ignored stays so, and SIGHUP is ignored: the training goes on when its terminal is gone.
 
     Where several workers train together, one's signal ends the training of all, a step later.
 
@@ -24,7 +26,14 @@ class StopOnSignal(keras.callbacks.Callback):
         self.received = None
         self.model.stop_votes.assign(0.0)
         if threading.current_thread() is threading.main_thread():
-            self.before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
+            handlers = {signal.SIGINT: self._stop, signal.SIGTERM: self._stop}
+            if hasattr(signal, "SIGHUP"):  # not on Windows
+                handlers[signal.SIGHUP] = signal.SIG_IGN
+            self.before = {
+                number: signal.signal(number, handler)
+                for number, handler in handlers.items()
+                if signal.getsignal(number) is not signal.SIG_IGN
+            }
 
     def on_train_batch_end(self, batch, logs=None):
         if self.model.stop_votes.numpy() > 0:  # somebody's, before this step
@@ -46,4 +55,6 @@ class StopOnSignal(keras.callbacks.Callback):
     def _stop(self, number, frame):
         self.received = number
         signal.signal(number, self.before[number])
-        sys.stderr.write("\nStopping after this step, then saving; once more to leave without saving.\n")
+        # The training may be about to write itself, and the terminal may be gone.
+        with suppress(RuntimeError, OSError, ValueError, AttributeError):
+            sys.stderr.write("\nStopping after this step, then saving; once more to leave without saving.\n")

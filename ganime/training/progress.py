@@ -3,6 +3,7 @@
 import html
 import io
 import time
+from contextlib import suppress
 
 import keras
 import tensorflow as tf
@@ -10,6 +11,7 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from ganime.errors import one_line
 from ganime.run import list_samples
 
 WARM_UP = 5  # steps that are not timed: the first ones trace and allocate
@@ -66,7 +68,7 @@ class _Progress(keras.callbacks.Callback):
     def _report(self, estimate=False):
         step, self.shown, logs = self.last
         done = step - self.first
-        seconds = (self.shown - self.started) / (done - self.untimed)
+        seconds = max(self.shown - self.started, 1e-9) / (done - self.untimed)  # a coarse clock stands still meanwhile
         left = (self.steps - step) * seconds
         if estimate:
             self.told = True
@@ -86,7 +88,7 @@ class TerminalProgress(_Progress):
 
     def __init__(self, title, steps, batch_size):
         super().__init__(title, steps, batch_size)
-        self.console = Console(highlight=False)
+        self.console = Console(highlight=False, emoji=False)
         self.bar = Progress(
             TextColumn("step"),
             MofNCompleteColumn(),
@@ -99,23 +101,29 @@ class TerminalProgress(_Progress):
 
     def begin(self, lines):
         for name, value in lines.items():
-            self.console.print(f"{name:>10}  {value}", markup=False, soft_wrap=True)
+            self.tell(f"{name:>10}  {value}")
         self.task = self.bar.add_task("starting", total=self.steps, completed=self.first)
         self.printed = time.monotonic()
-        self.bar.start()
+        with suppress(OSError):
+            self.bar.start()
 
     def tell(self, line):
-        self.console.print(line)
+        """Print a line, or what can be printed of it: no training ends because its terminal or log does."""
+        encoding = self.console.encoding
+        text = one_line(line, longest=None).encode(encoding, "backslashreplace").decode(encoding)
+        with suppress(OSError):
+            self.console.print(text, markup=False, soft_wrap=True)
 
     def show(self, step, text):
         self.bar.update(self.task, completed=step, description=text)
         if not self.console.is_terminal and time.monotonic() - self.printed > 60:
             self.printed = time.monotonic()
-            self.console.print(f"step {step:,}/{self.steps:,}  {text}", soft_wrap=True)
+            self.tell(f"step {step:,}/{self.steps:,}  {text}")
 
     def close(self):
         """Leave the terminal as it was, after an error too."""
-        self.bar.stop()
+        with suppress(OSError):
+            self.bar.stop()
 
 
 class NotebookProgress(_Progress):

@@ -12,9 +12,10 @@ from ganime.cli import cli
 from ganime.commands.evaluate import _open_real
 from ganime.data.drawn import DrawnFaces, draw_face
 from ganime.data.folder import PictureFolder
+from ganime.history import read_history
 from ganime.metrics import while_training
 from ganime.networks import build_generator
-from ganime.run import Run, read_history
+from ganime.run import Run
 from tests.conftest import TINY
 
 OPTIONS = [word for text in TINY for word in ("--set", text)]
@@ -90,7 +91,8 @@ def test_wrong_usage_is_one_line(arguments, message, faces):
 def test_a_run_is_scored_on_what_it_was_trained_on(faces):
     drawn, own = Run("drawn"), Run("own")
     for run, pictures in ((drawn, DrawnFaces()), (own, PictureFolder(faces))):
-        run.open({"data": {"name": "drawn-faces", "fingerprint": pictures.fingerprint}})
+        data = {"name": "drawn-faces", "pictures": len(pictures), "fingerprint": pictures.fingerprint}
+        run.open({"recipe": {}, "seed": 0, "data": data})
         build_generator(32, latent_size=8, widths=(8, 8, 8)).save(run.generator_path)
     assert len(_open_real(None, drawn)) == 20_000
     for arguments, message in (

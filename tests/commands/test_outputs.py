@@ -102,7 +102,7 @@ def test_a_folder_of_faces_grows_and_loses_none(folder, monkeypatch):
 
 def test_what_belongs_to_a_run_or_a_folder_is_made_anew(folder, faces, monkeypatch):
     run = Run("here")
-    run.open({})
+    run.open({"recipe": {}, "seed": 0, "data": {"name": "x", "pictures": 1, "fingerprint": "x"}})
     save_picture(run.samples_path / "step-000000.png", np.stack([draw_face(0, 64)])[0])
     for _ in range(2):
         assert call("gif", "--run", "here")[0] == 0

@@ -74,6 +74,29 @@ def test_a_terminal_gets_a_bar(play, monkeypatch):
         assert word in "".join(last)
 
 
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_training_goes_on_where_nothing_can_be_shown_any_more(play, monkeypatch, terminal):
+    class Gone(io.StringIO):
+        def write(self, text):
+            raise OSError("the terminal is gone")
+
+    monkeypatch.setattr(progress, "Console", functools.partial(Console, file=Gone(), force_terminal=terminal))
+    play(TerminalProgress({"data": "faces"}, STEPS, 4), seconds=25)
+
+
+def test_what_a_terminal_cannot_show_is_escaped(play, monkeypatch):
+    screen = io.TextIOWrapper(io.BytesIO(), "ascii")
+    monkeypatch.setattr(progress, "Console", functools.partial(Console, file=screen, width=120))
+    play(TerminalProgress({"data": "\u65e5\x1b[2J :cat:\nrun"}, STEPS, 4), seconds=25)
+    screen.seek(0)
+    assert screen.readline() == "      data  \\u65e5\\x1b[2J :cat: run\n"
+
+
+def test_a_clock_that_stands_still_is_no_error(play, capsys):
+    play(TerminalProgress({}, STEPS, 4), seconds=0)
+    assert "30 steps will take about 0:00:00" in capsys.readouterr().out
+
+
 class Place:
     """What a notebook shows in one place: all that was there, one after the other."""
 
