@@ -10,6 +10,9 @@ from .data.packed import pack as pack
 from .data.pipeline import make_dataset as make_dataset
 from .data.sources import open_pictures as open_pictures
 from .data.split import split as split
+from .errors import GanimeError as GanimeError
+from .errors import InputError as InputError
+from .errors import NonFiniteError as NonFiniteError
 from .exporting.export import export as export
 from .generation.edits import Edits as Edits
 from .generation.latents import from_seeds as from_seeds
@@ -41,3 +44,4 @@ from .training.engine import Engine as Engine
 from .training.fit import build_gan as build_gan
 from .training.fit import fit as fit
 from .training.gan import GAN as GAN
+from .training.loading import load_gan as load_gan

@@ -1,13 +1,19 @@
 """What the published comparisons rest on; the trainings themselves take too long for a test."""
 
 import json
+import random
+import subprocess
+import sys
 from dataclasses import asdict
+from pathlib import Path
 from types import SimpleNamespace
 
 import click
 import pytest
 
 from benchmarks import ablation, quality
+from benchmarks.faults.damage import damage
+from benchmarks.faults.tries import Bad, Command, Try
 from ganime.recipes import get_recipe
 
 
@@ -74,3 +80,68 @@ def test_a_race_does_not_pass_other_results_off(tmp_path):
     for changed in ({"minutes": [6]}, {"minutes": [5], "settings": ("label_noise=0.3",)}):
         with pytest.raises(click.UsageError, match="other options"):
             run(**changed)
+
+
+@pytest.fixture
+def campaign(tmp_path):
+    """A try of a campaign of faults, whose run lacks a row of history that the one that was left alone has."""
+    (base := tmp_path / "base").joinpath("faces").mkdir(parents=True)
+    (base / "faces.npy").touch()
+    (folder := tmp_path / "try").mkdir()
+    made = Try("kill", 0, base, folder)
+    for run, rows in ((base / "plain" / "done", "1,2.5,7\n2,2.5,6\n"), (made.run_path, "1,9.5,7\n")):
+        run.mkdir(parents=True)
+        (run / "history.csv").write_text(f"step,seconds,d_loss\n{rows}")
+    return made
+
+
+def ended(code, err="", out=""):
+    """A command that has ended so."""
+    command = Command.__new__(Command)
+    command.argv, command.code, command.out, command.err, command.sent = ["fit"], code, out, err, set()
+    return command
+
+
+def test_what_a_campaign_of_faults_finds_bad(campaign):
+    assert campaign.differences() == ["history"]
+    for command, sort in ((ended(0), "silent"), (ended(0, "a word"), "lost"), (ended(1), "silent")):
+        with pytest.raises(Bad) as bad:
+            campaign.judge(command)
+        assert bad.value.sort == sort
+    campaign.judge(ended(1, "Error: why"))  # it has said so
+    with open(campaign.run_path / "history.csv", "a") as file:
+        file.write("2,8.5,6\n")
+    campaign.judge(ended(0))  # times may differ
+
+
+@pytest.mark.parametrize(
+    ("command", "fault"),
+    [
+        (ended(-11), "exit code -11 of fit"),
+        (ended(-9), "exit code -9 of fit"),  # nobody has killed it
+        (ended(3), "exit code 3 of fit"),
+        (ended(1, "Traceback (most recent call last):"), "Traceback (most in fit"),
+        (ended(130), ""),
+        (ended(2), ""),
+    ],
+)
+def test_how_no_command_ends(command, fault):
+    assert command.fault() == fault
+
+
+def test_damage_is_damage(tmp_path):
+    path, kinds = tmp_path / "file", set()
+    for seed in range(50):
+        path.write_bytes(bytes(10_000))
+        damage(random.Random(seed), path)
+        found = path.read_bytes()
+        assert found != bytes(10_000)
+        kinds.add((len(found) == 10_000, sum(map(bool, found)) > 1))
+    assert {(True, False), (True, True)} < kinds
+
+
+def test_a_campaign_of_faults_runs():
+    """One try, of a fault that needs no training but that of the run which is left alone."""
+    command = [sys.executable, "-m", "benchmarks.faults", "--tries", "1", "--kind", "generator"]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1])
+    assert (result.returncode, result.stdout.splitlines()[1].split()) == (0, ["generator", "1", "0", "0", "0"]), result

@@ -101,8 +101,10 @@ def _record(result, run):
     line = json.dumps(result)
     echo(line)
     if run:
-        with open(run.evaluations_path, "a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        with open(run.evaluations_path, "a+b") as file:
+            file.seek(max(0, file.tell() - 1))
+            torn = file.read() not in (b"", b"\n")  # the last line, by a kill
+            file.write(b"\n" * torn + line.encode() + b"\n")
 
 
 def only_training(pictures, size):
@@ -137,7 +139,7 @@ def _open_real(data, run):
     from ganime.data.drawn import DrawnFaces
     from ganime.data.sources import open_pictures
 
-    fingerprint = _trained_on(run) if run else ""
+    fingerprint = run.read_config()["data"]["fingerprint"] if run else ""
     if data is not None:
         return open_pictures(data)
     if fingerprint.startswith(DrawnFaces().fingerprint):
@@ -145,17 +147,9 @@ def _open_real(data, run):
     raise InputError("--data is missing: the real pictures to compare with")
 
 
-def _trained_on(run):
-    """The fingerprint of a run's pictures."""
-    data = run.read_config().get("data")
-    if not isinstance(data, dict) or not isinstance(data.get("fingerprint"), str):
-        raise InputError(f"{show(run.config_path)} is damaged: it does not say what the run was trained on")
-    return data["fingerprint"]
-
-
 def _choose_part(pictures, part, size, run):
     train, test = _split(pictures, size)
-    if run and _trained_on(run) != train.fingerprint:
+    if run and run.read_config()["data"]["fingerprint"] != train.fingerprint:
         raise InputError(
             f"--part: run {show(run.name)} was not trained on these pictures without the test part (--evaluate-every)"
         )

@@ -7,9 +7,8 @@ Layers follow Keras' global dtype policy, but for the last ones, which compute i
 import keras
 from keras import layers
 
+from ganime.bounds import check_whole, within_bounds
 from ganime.errors import InputError
-
-INITIALIZERS = ("torch", "glorot", "normal")
 
 
 def build_generator(
@@ -40,13 +39,16 @@ def build_generator(
         A model from latents, float32 [batch, latent_size], to images, float32 [batch, image_size, image_size, 3] in [-1, 1].
 
     Raises:
-        InputError: If the size or the initializer is not one of the above.
+        InputError: If the size or the initializer is not one of the above, or another value is beyond a recipe's bounds.
 
     Example:
         >>> generator = build_generator(image_size=32, widths=(128, 64, 32))
         >>> generator(keras.random.normal((2, 128))).shape
         TensorShape([2, 32, 32, 3])
     """
+    shared = {"bias": bias, "norm_momentum": norm_momentum, "norm_epsilon": norm_epsilon, "initializer": initializer}
+    check_keras_settings()
+    within_bounds(image_size=image_size, latent_size=latent_size, generator_widths=widths, generator_slope=slope, **shared)
     base, doublings = _pyramid(image_size)
     latents = keras.Input((latent_size,), name="latents")
     x = layers.Reshape((1, 1, latent_size))(latents)
@@ -97,16 +99,20 @@ def build_discriminator(
         A model from images, float32 [batch, image_size, image_size, 3] in [-1, 1], to logits, float32 [batch, 1].
 
     Raises:
-        InputError: If the size, the normalization or the initializer is not one of the above.
+        InputError: If the size, the normalization or the initializer is not one of the above, or another value is beyond a
+            recipe's bounds.
 
     Example:
         >>> discriminator = build_discriminator(image_size=32, widths=(32, 64, 128))
         >>> discriminator(keras.random.uniform((2, 32, 32, 3), -1, 1)).shape
         TensorShape([2, 1])
     """
+    shared = {"bias": bias, "norm_momentum": norm_momentum, "norm_epsilon": norm_epsilon, "initializer": initializer}
+    own = {"discriminator_widths": widths, "discriminator_slopes": slopes, "discriminator_norm": norm}
+    check_keras_settings()
+    within_bounds(image_size=image_size, head_channels=head_channels, **own, **shared)
+    check_whole(0, minibatch_deviation=minibatch_deviation)
     base, halvings = _pyramid(image_size)
-    if norm not in ("batch", "batch-inner", "none"):
-        raise InputError(f"norm {norm!r} is not one of batch, batch-inner, none")
     if head_channels and base != 4:
         raise InputError(f"head_channels needs a size of 32, 64, 128 or 256, not {image_size}")
     x = images = keras.Input((image_size, image_size, 3), name="images")
@@ -126,6 +132,18 @@ def build_discriminator(
         x = layers.Flatten()(x)
         logits = layers.Dense(1, dtype="float32", name="logits", **_initialized(initializer, bias, fan_in=x.shape[-1]))(x)
     return keras.Model(images, logits, name="discriminator")
+
+
+def check_keras_settings() -> None:
+    """See that Keras is set to what all networks here are built with. Its settings may come from the user's `keras.json`.
+
+    Raises:
+        InputError: If it is not.
+    """
+    if keras.config.image_data_format() != "channels_last":
+        raise InputError("Keras is set to channels_first; call keras.config.set_image_data_format('channels_last')")
+    if keras.config.floatx() != "float32":
+        raise InputError(f"Keras is set to {keras.config.floatx()}; call keras.config.set_floatx('float32')")
 
 
 def _pyramid(image_size: int) -> tuple[int, int]:
@@ -148,10 +166,8 @@ def _initialized(name: str, bias: bool, fan_in: int) -> dict:
         offset = keras.initializers.RandomUniform(-(fan_in**-0.5), fan_in**-0.5)
     elif name == "glorot":
         kernel, offset = keras.initializers.GlorotUniform(), "zeros"
-    elif name == "normal":
-        kernel, offset = keras.initializers.RandomNormal(stddev=0.02), "zeros"
     else:
-        raise InputError(f"initializer {name!r} is not one of {', '.join(INITIALIZERS)}")
+        kernel, offset = keras.initializers.RandomNormal(stddev=0.02), "zeros"
     return {"use_bias": bias, "kernel_initializer": kernel, "bias_initializer": offset if bias else None}
 
 

@@ -5,48 +5,21 @@ import inspect
 import warnings
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from ganime.errors import InputError
+from ganime.errors import GanimeError, InputError
 from ganime.training import draws, losses, replicas
-from ganime.training.checks import OUT_OF_RANGE, UNWEIGHTED, check_fit_arguments, scale_pictures
+from ganime.training.checks import UNWEIGHTED, check_fit_arguments, check_latents, explain_range_error, scale_pictures
+from ganime.training.means import Means
 
 NO_H5 = "a GAN is saved as .keras, its weights as .weights.h5; Keras' legacy .h5 has no place for two optimizers"
+LAYERS = 1 << 41  # added to the seed for what layers draw
 EVALUATION = 1 << 40  # where the steps of an evaluation are counted from, so that they draw as no step of a training does
 
 
-class Means:
-    """Means of named values over the steps since the last reset. Not a Keras metric, which would be part of a saved state.
-
-    Args:
-        names: Of the values.
-    """
-
-    def __init__(self, names):
-        self.names = tuple(names)
-        over_replicas = {"synchronization": tf.VariableSynchronization.ON_READ, "aggregation": tf.VariableAggregation.SUM}
-        zeros = tf.zeros((2, len(self.names)), tf.float64)
-        self._totals_and_counts = tf.Variable(zeros, trainable=False, **over_replicas)
-        self.steps = tf.Variable(tf.zeros((), tf.int64), trainable=False, **over_replicas)
-
-    def update(self, values: dict[str, tf.Tensor], counted: dict[str, tf.Tensor] | None = None) -> None:
-        """Add a step's values, float32 scalars, but those that `counted` says are not to count."""
-        counts = [(counted or {}).get(name, True) for name in self.names]
-        rows = [[values[name] for name in self.names], counts]
-        self._totals_and_counts.assign_add(tf.stack([tf.stack([tf.cast(x, tf.float64) for x in row]) for row in rows]))
-        self.steps.assign_add(1)
-
-    def reset(self) -> None:
-        """Begin again."""
-        self._totals_and_counts.assign(tf.zeros_like(self._totals_and_counts))
-        self.steps.assign(0)
-
-    def result(self) -> dict[str, float]:
-        """The means, of what was never counted 0; empty if there was no step."""
-        totals, counts = tf.convert_to_tensor(self._totals_and_counts).numpy()
-        means = totals / np.maximum(counts, 1)
-        return dict(zip(self.names, means.tolist(), strict=True)) if counts.any() else {}
+def _without(variables, others):
+    others = {id(variable) for variable in others}
+    return [variable for variable in variables if id(variable) not in others]
 
 
 class _BothOptimizers:
@@ -77,8 +50,9 @@ class _BothOptimizers:
         raise InputError(NO_H5)  # only Keras' legacy format asks
 
 
-def _in_words(method):
-    """A method of Keras' model in which arguments that would be ignored and pictures out of range are an `InputError`."""
+def _in_words(method, about):
+    """A method of Keras' model in which arguments that would be ignored and pictures out of range are an `InputError`; `about`
+    says what it does with a GAN."""
     signature = inspect.signature(method)
 
     @functools.wraps(method)
@@ -87,18 +61,82 @@ def _in_words(method):
         try:
             return method(self, *args, **kwargs)
         except tf.errors.InvalidArgumentError as error:
-            if OUT_OF_RANGE not in error.message:
-                raise
-            raise InputError(OUT_OF_RANGE) from None
+            if reason := explain_range_error(error):
+                raise InputError(reason) from None
+            raise
 
+    return _describe(call, method, about, "an argument has no meaning for a GAN, or a batch is not one of pictures in range")
+
+
+def _of_latents(method):
+    """A method of Keras' model that maps latents, in which other arrays are an `InputError`."""
+
+    @functools.wraps(method)
+    def call(self, x, *args, **kwargs):
+        check_latents(x, self.latent_size)
+        return method(self, x, *args, **kwargs)
+
+    about = "Make the averaged generator's faces of latents, float32 [count, latent_size]: float32 in [-1, 1]."
+    return _describe(call, method, about, "an array is not one of latents")
+
+
+def _describe(call, method, about, fault):
+    kept = inspect.getdoc(method)  # Keras', which may stand in a class above
+    call.__doc__ = f"{about}\n\nRaises:\n    InputError: If {fault}.\n\nWhat Keras says of it:\n\n{kept}"
     return call
 
 
 class AdversarialModel(keras.Model):
     """What `GAN` inherits. It sets `generator`, `discriminator`, `averaged_generator`, `latent_size`, `settings` and so on."""
 
-    fit, evaluate = _in_words(keras.Model.fit), _in_words(keras.Model.evaluate)
-    train_on_batch, test_on_batch = _in_words(keras.Model.train_on_batch), _in_words(keras.Model.test_on_batch)
+    fit = _in_words(
+        keras.Model.fit,
+        "Train both networks on pictures: `x` is an array, uint8 or float in [-1, 1], [count, height, width, 3], a "
+        "`tf.data.Dataset`\nof batches of these, or a `keras.utils.PyDataset`. The first batch of each epoch is looked at: "
+        "pictures in [0, 1] are refused.\nAn epoch's logs are means over its steps of what `train_step` returns.",
+    )
+    evaluate = _in_words(
+        keras.Model.evaluate,
+        "Judge held-out pictures, given as to `fit`, and the averaged generator's, the same in every evaluation: what "
+        "`test_step`\nreturns, in the order of `metrics_names`, or by name with `return_dict=True`. Nothing is trained.",
+    )
+    train_on_batch = _in_words(keras.Model.train_on_batch, "Train a step on a batch of pictures `x` (see `fit`).")
+    test_on_batch = _in_words(keras.Model.test_on_batch, "Judge a batch of pictures `x` (see `evaluate`).")
+    predict, predict_on_batch = _of_latents(keras.Model.predict), _of_latents(keras.Model.predict_on_batch)
+
+    # The average follows the generator; no optimizer moves it.
+    @property
+    def trainable_variables(self):
+        return self._without_average(super().trainable_variables)
+
+    @property
+    def non_trainable_variables(self):
+        return _without(self.variables, self.trainable_variables)
+
+    @property
+    def trainable_weights(self):
+        return self._without_average(super().trainable_weights)
+
+    @property
+    def non_trainable_weights(self):
+        return _without(self.weights, self.trainable_weights)
+
+    def _without_average(self, variables):
+        return _without(variables, self.averaged_generator.variables)
+
+    def _seed_layers(self):
+        """Give the layers in the networks that draw numbers, as dropout does, the seeds of this step."""
+        states = [
+            state
+            for network in (self.generator, self.discriminator)
+            for state in _without(network.variables, network.weights)  # what else there is has no place in a saved state
+        ]
+        if states:
+            seed = tf.stack([LAYERS + tf.constant(self.seed, tf.int64), self.step.value])
+            for state, value in zip(
+                states, tf.unstack(draws.integers((1, len(states), 2), seed, 0, 2**31 - 1)[0]), strict=True
+            ):
+                state.assign(tf.cast(value, state.dtype))
 
     def _begin_reports(self, names, metrics):
         """Set what a step logs, and which metrics an evaluation adds."""
@@ -129,8 +167,9 @@ class AdversarialModel(keras.Model):
             return tested | {metric.name: float(metric.result()) for metric in self._metrics_of_images()}
         return self._train_means.result()
 
-    def _read_pictures(self, data, first):
-        """A batch in [-1, 1]; where the discriminator looks at groups, the last is filled up with the first pictures."""
+    def _read_pictures(self, data, means):
+        """A batch in [-1, 1], of the steps that are counted in `means`; where the discriminator looks at groups, the last is
+        filled up with the first pictures."""
         pictures, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
         if isinstance(pictures, dict | list | tuple):
             raise InputError(f"a batch is one array of pictures, [batch, height, width, 3], not a {type(pictures).__name__}")
@@ -138,6 +177,7 @@ class AdversarialModel(keras.Model):
             raise InputError(f"sample_weight {UNWEIGHTED}")
         if labels is not None:
             warnings.warn("labels (y) are ignored: a GAN trains on pictures alone", stacklevel=2)
+        first = means.steps.read_value() == 0
         pictures = scale_pictures(tf.convert_to_tensor(pictures), self.discriminator.input_shape[1:], first)
         group = self._group
         if group == 1 or (pictures.shape[0] or 1) % group == 0:
@@ -153,7 +193,7 @@ class AdversarialModel(keras.Model):
             lies below that of the training shows how much the discriminator knows its pictures by heart. Also the metrics
             that `compile` was given, of real and generated images.
         """
-        real = self._read_pictures(data, tf.constant(False))
+        real = self._read_pictures(data, self._test_means)
         seed = tf.stack([tf.constant(self.seed, tf.int64), EVALUATION + self._test_means.steps.read_value()])
         fakes = self.averaged_generator(draws.normal((tf.shape(real)[0], self.latent_size), seed), training=False)
         images = {"real": real, "fake": fakes}
@@ -167,7 +207,8 @@ class AdversarialModel(keras.Model):
             **losses.scores(judged),
         }
         logs["d_loss"] = s["real_weight"] * logs["real_loss"] + s["fake_weight"] * logs["fake_loss"]
-        self._test_means.update(logs)
+        with tf.control_dependencies([real]):  # not where the pictures are refused
+            self._test_means.update(logs)
         for metric in self._metrics_of_images():
             metric.update_state(real, fakes)
             logs[metric.name] = metric.result()
@@ -177,11 +218,17 @@ class AdversarialModel(keras.Model):
         """Export the averaged generator, from latents to images, in a format of Keras' (see `keras.Model.export`;
         `ganime.export` writes smaller files, and proves them)."""
         signature = [keras.InputSpec(shape=(None, self.latent_size), dtype="float32", name="latents")]
-        self.averaged_generator.export(str(filepath), format, **{"input_signature": signature, **options})
+        try:
+            self.averaged_generator.export(str(filepath), format, **{"input_signature": signature, **options})
+        except ImportError as error:
+            if format != "onnx":
+                raise
+            package, ours = error.name or "tf2onnx", 'ganime.export(gan.averaged_generator, "onnx", path)'
+            raise GanimeError(f"Keras needs {package} for ONNX, which is not installed; {ours} does without") from error
 
     def save(self, filepath, *args, **kwargs):
-        """Save networks, optimizers and step as `.keras`, or as a folder (see `keras.Model.save`). Where it is loaded with
-        `keras.models.load_model`, import this class first: `from ganime import GAN`."""
+        """Save networks, optimizers and step as `.keras`, or as a folder (see `keras.Model.save`). `ganime.load_gan` opens it,
+        and so does `keras.models.load_model` where ganime is imported."""
         if str(filepath).endswith((".h5", ".hdf5")):
             raise InputError(NO_H5)
         super().save(filepath, *args, **kwargs)
@@ -214,8 +261,6 @@ class AdversarialModel(keras.Model):
         return {**optimizers, **self.settings, **self._execution, **({"metrics": metrics} if metrics else {})}
 
     def compile_from_config(self, config):
-        import ganime.metrics.while_training  # noqa: F401 (Keras finds no metric that is not imported)
-
         given = {key: config[key] for key in ("g_optimizer", "d_optimizer", "metrics") if key in config}
         made = {key: keras.saving.deserialize_keras_object(value) for key, value in given.items()}
         self.compile(**{**config, **made})

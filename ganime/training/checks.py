@@ -1,11 +1,16 @@
 """What a GAN refuses before it trains on nonsense."""
 
+import math
+import re
+
 import keras
 import tensorflow as tf
 
+from ganime.bounds import suggest, within_bounds
 from ganime.errors import InputError
+from ganime.networks.dcgan import check_keras_settings
 
-OUT_OF_RANGE = "pictures must be float in [-1, 1] or uint8 in 0...255; this batch has other numbers"
+OUT_OF_RANGE = "pictures must be float in [-1, 1] or uint8 in 0...255"
 REFUSED_CALLBACKS = {
     keras.callbacks.OrbaxCheckpoint: "OrbaxCheckpoint saves no GAN, whose variables are not all named differently; "
     "keras.callbacks.ModelCheckpoint does",
@@ -14,7 +19,9 @@ REFUSED_CALLBACKS = {
     keras.callbacks.TerminateOnNaN: "TerminateOnNaN watches 'loss' alone, which a GAN does not log; "
     "ganime.callbacks.StopOnNonFinite() watches all that it does",
 }
+SHAPING = tuple(getattr(keras.layers, name) for name in ("Reshape", "Permute", "Flatten", "Cropping2D", "UpSampling2D"))
 UNWEIGHTED = "has no meaning for a GAN, in which all pictures weigh the same; leave it out"
+KERAS_ARGUMENTS = ("loss", "loss_weights", "weighted_metrics")  # of `compile`, which are refused
 SETTINGS_OF_LOSS = "relativistic, label_noise, label_smoothing, real_weight, fake_weight, generator_weight and r1_weight"
 
 
@@ -22,8 +29,9 @@ def check_networks(generator: keras.Model, discriminator: keras.Model) -> None:
     """See that the discriminator takes what the generator makes, and that both end as a GAN's networks do.
 
     Raises:
-        InputError: If it does not.
+        InputError: If it does not, or Keras is set to something else than they are built with.
     """
+    check_keras_settings()
     for name, network in (("generator", generator), ("discriminator", discriminator)):
         if not hasattr(network, "input_shape"):
             raise InputError(f"the {name} has unknown shapes; put keras.Sequential([keras.Input(...), {name}]) in its place")
@@ -47,7 +55,13 @@ def check_networks(generator: keras.Model, discriminator: keras.Model) -> None:
 
 
 def _ends_in_sigmoid(network):
-    return getattr(network.layers[-1], "activation", None) is keras.activations.sigmoid
+    for operation in reversed(getattr(network, "operations", network.layers)):
+        if isinstance(operation, keras.Function | keras.Sequential):
+            return _ends_in_sigmoid(operation)
+        if not isinstance(operation, SHAPING):
+            named = type(operation).__name__ == "Sigmoid"  # as keras.ops.sigmoid calls it
+            return named or getattr(operation, "activation", None) is keras.activations.sigmoid
+    return False
 
 
 def check_optimizers(g_optimizer, d_optimizer) -> None:
@@ -82,8 +96,14 @@ def check_fit_arguments(arguments: dict) -> None:
             raise InputError('ModelCheckpoint: save_best_only needs save_freq="epoch"; with another Keras fails')
 
 
-def check_keras_arguments(optimizer, metrics, ignored) -> None:
+def check_keras_arguments(optimizer, metrics, others: dict, names) -> None:
     """See that what Keras' `compile` takes besides is something that a GAN can honor.
+
+    Args:
+        optimizer: The one of both networks.
+        metrics: Keras metrics.
+        others: What else was given.
+        names: The arguments that there are.
 
     Raises:
         InputError: If not.
@@ -95,23 +115,55 @@ def check_keras_arguments(optimizer, metrics, ignored) -> None:
             raise InputError(
                 f"metrics: {metric!r} is not a keras.metrics.Metric of real and generated images, as ganime.KernelDistance() is"
             )
-    if "loss" in ignored or "loss_weights" in ignored:
-        raise InputError(f"a GAN's losses are set by {SETTINGS_OF_LOSS}, not by loss or loss_weights")
-    if ignored:
-        raise InputError(f"compile: {', '.join(ignored)} has no meaning for a GAN; leave it out")
+    for name, value in others.items():
+        if name in ("learning_rate", "lr"):
+            raise InputError(f"compile: {name} is the optimizers', as in g_optimizer=keras.optimizers.Adam({value!r})")
+        if name not in KERAS_ARGUMENTS:
+            raise InputError(f"compile: there is no {name}{suggest(name, names)}")
+        if value is not None and name == "weighted_metrics":
+            raise InputError(f"{name} {UNWEIGHTED}")
+        if value is not None:
+            raise InputError(f"a GAN's losses are set by {SETTINGS_OF_LOSS}, not by loss or loss_weights")
 
 
-def scale_pictures(pictures: tf.Tensor, shape: tuple, first: tf.Tensor) -> tf.Tensor:
+def check_settings(settings: dict) -> dict:
+    """What `compile` was given, as it is kept.
+
+    Raises:
+        InputError: If a value is not one that a recipe may have, real labels could fall below 0, or pairs would be parted.
+    """
+    settings = within_bounds(**settings)
+    if settings["label_noise"] + settings["label_smoothing"] > 1:
+        raise InputError("label_noise and label_smoothing are more than 1 together: real labels would fall below 0")
+    if settings["relativistic"] and settings["separate_updates"]:
+        raise InputError(
+            "relativistic and separate_updates exclude each other: pairs need real and generated pictures in one update"
+        )
+    return settings
+
+
+def check_latents(latents, size: int) -> None:
+    """See that arrays or tensors that are to become faces are latents.
+
+    Raises:
+        InputError: If they are not.
+    """
+    shape = getattr(latents, "shape", None)
+    if shape is not None and (len(shape) != 2 or shape[1] != size):
+        raise InputError(f"faces are made of latents [batch, {size}], not of an array {list(shape)}; pictures go to evaluate")
+
+
+def scale_pictures(pictures: tf.Tensor, shape: tuple, first: tf.Tensor | bool) -> tf.Tensor:
     """A batch as float32 in [-1, 1].
 
     Args:
         pictures: uint8, which is scaled, or float, whose range is checked when the step runs (not where XLA compiles it).
         shape: Height, width and channels that the discriminator takes; None for any.
-        first: Whether this is a training's first batch, in which pictures in [0, 1] are noticed too.
+        first: Whether this is the first batch of several, in which pictures in [0, 1] are noticed too.
 
     Raises:
-        InputError: If the pictures are of another shape or type. A number out of range is a `tf.errors.InvalidArgumentError`
-            with the message `OUT_OF_RANGE`.
+        InputError: If the pictures are of another shape or type, or a number is out of range. In a graph the latter is a
+            `tf.errors.InvalidArgumentError` that `explain_range_error` knows.
     """
     found = tuple(pictures.shape[1:])
     if len(found) != 3 or any(None not in sides and len({*sides}) > 1 for sides in zip(found, shape, strict=True)):
@@ -123,9 +175,39 @@ def scale_pictures(pictures: tf.Tensor, shape: tuple, first: tf.Tensor) -> tf.Te
         raise InputError(f"pictures are uint8 or float, not {pictures.dtype.name}")
     pictures = tf.cast(pictures, tf.float32)
     least, most = tf.reduce_min(pictures), tf.reduce_max(pictures)
-    inside = (least >= -1.001) & (most <= 1.001)  # resizing and rounding may overstep a little
-    with tf.control_dependencies([tf.debugging.Assert(inside & ((least < 0.0) | ~first), [OUT_OF_RANGE, least, most])]):
+    inside, halved = judge_range(least, most, tf.shape(pictures)[0])
+    sound = inside & ~(halved & first)
+    if tf.executing_eagerly():
+        if not sound:
+            raise InputError(explain_range(float(least), float(most)))
+        return pictures
+    with tf.control_dependencies([tf.debugging.Assert(sound, [OUT_OF_RANGE, least, most])]):
         return tf.identity(pictures)
+
+
+def judge_range(least, most, count):
+    """Whether so many float pictures with numbers from `least` to `most` are in [-1, 1], and whether they look as if they were
+    meant for [0, 1]: no number is negative, though they are several and have contrasts. For tensors and NumPy's numbers."""
+    inside = (least >= -1.001) & (most <= 1.001)  # resizing and rounding may overstep a little; NaN is not inside
+    return inside, inside & (least >= 0.0) & (most - least > 0.5) & (count >= 4)
+
+
+def explain_range(least: float, most: float) -> str:
+    """What is wrong with float pictures in the range from `least` to `most`."""
+    if not (math.isfinite(least) and math.isfinite(most)):
+        return f"{OUT_OF_RANGE}; this batch has numbers that are infinite or not a number"
+    remedy = ""
+    if least >= 0 and most <= 1.001:
+        remedy = ": pictures of [0, 1]? scale them by x * 2 - 1 (where they are truly so bright, give uint8)"
+    elif least >= 0 and most <= 256:
+        remedy = ": pictures of 0...255? scale them by x / 127.5 - 1, or give them as uint8"
+    return f"{OUT_OF_RANGE}; this batch lies between {least:.3g} and {most:.3g}{remedy}"
+
+
+def explain_range_error(error: tf.errors.InvalidArgumentError) -> str | None:
+    """What an error out of a graph says of the range of pictures; None if it is another error."""
+    found = re.search(re.escape(OUT_OF_RANGE) + r"\] \[(\S+)\] \[(\S+)\]", error.message)
+    return found and explain_range(float(found[1]), float(found[2]))
 
 
 def check_twice_differentiable(discriminator, images: tf.Tensor) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, fields
@@ -141,6 +142,9 @@ def fit(
     check_whole(sample_every=sample_every, save_every=save_every)
     if tf.distribute.has_strategy():
         raise InputError("give the strategy to Engine, and call fit outside of its scope")
+    if (now := time.localtime()).tm_year < 1980:
+        today = time.strftime("%Y-%m-%d", now)
+        raise GanimeError(f"the computer's clock stands at {today}, and Keras saves no model before 1980; set the clock")
     engine.check_intervals(0, steps=steps, sample_every=sample_every, save_every=save_every)
     _check_parts(recipe, engine)
     with _in_words(engine.strategy):
@@ -183,14 +187,13 @@ def _fit(run, recipe, pictures, steps, seed, sample_every, save_every, callbacks
                 print(f"Run {run.name} is at step {first:,} already; a larger `steps` extends it.")
             return gan
         # The signals last, so that a first Ctrl-C does not end the others' saving.
-        writers = (*callbacks, history, grid, checkpoint, plots, gif) if chief else ()
+        writers = (history.clock, *callbacks, history, grid, checkpoint, plots, gif) if chief else ()
         title = {"recipe": name_recipe(recipe), "data": pictures, "run": run.path}
         progress = [open_progress(title, steps, recipe.batch_size, run.samples_path)] if verbose and chief else []
         dataset = _make_dataset(recipe, pictures, first, steps, seed, engine.strategy)
         known = {"steps_per_epoch": steps - first} if engine.strategy else {}  # Keras cannot tell the length then
         try:
-            watchers = [history.clock, cb.StopOnNonFinite(), *writers, *progress, stop]
-            gan.fit(dataset, **known, shuffle=False, verbose=0, callbacks=watchers)
+            gan.fit(dataset, **known, shuffle=False, verbose=0, callbacks=[cb.StopOnNonFinite(), *writers, *progress, stop])
         except NonFiniteError as error:
             raise NonFiniteError(f"{error}; {checkpoint.kept}" if chief else str(error)) from error
         except tf.errors.OpError as error:

@@ -1,4 +1,4 @@
-"""Two forms of a network: one to train it with, one to keep."""
+"""Two forms of a network: one to train it with, one to keep, which follows it."""
 
 import keras
 import tensorflow as tf
@@ -43,6 +43,25 @@ def sampling_form(network: keras.Model) -> keras.Model:
     form = keras.models.clone_model(network, clone_function=copy if functional else None)
     form.set_weights(network.get_weights())
     return form
+
+
+def update_average(average: keras.Model, network: keras.Model, half_life: int, batch: tf.Tensor, steps: tf.Tensor) -> None:
+    """Let an average of a network's weights follow them by a step.
+
+    Args:
+        average: Its `sampling_form`.
+        network: The network.
+        half_life: Number of pictures over which half is forgotten; 0 makes a copy.
+        batch: Number of pictures in the step.
+        steps: Number of steps with this one.
+    """
+    seen = tf.cast(steps * tf.cast(batch, tf.int64), tf.float32)
+    keep = 0.5 ** (tf.cast(batch, tf.float32) / tf.minimum(float(half_life), seen / 20.0))
+    for mean, current in zip(average.weights, network.weights, strict=True):
+        if half_life:
+            mean.assign_add((1.0 - keep) * (current - mean))
+        else:
+            mean.assign(current)
 
 
 class _TrainingNorm(keras.layers.Layer):

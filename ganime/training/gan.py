@@ -1,20 +1,16 @@
 """The model: a generator and a discriminator, trained against each other by `fit`."""
 
+from collections.abc import Sequence
+
 import keras
 import tensorflow as tf
 
-from ganime.errors import GanimeError, InputError
-from ganime.training import draws, losses, replicas
+from ganime.bounds import check_whole, within_bounds
+from ganime.errors import GanimeError
+from ganime.training import checks, draws, losses, replicas
 from ganime.training.adversarial_model import AdversarialModel
-from ganime.training.augment import POLICIES, augment
-from ganime.training.checks import (
-    batch_multiple,
-    check_keras_arguments,
-    check_networks,
-    check_optimizers,
-    check_twice_differentiable,
-)
-from ganime.training.forms import sampling_form, training_form
+from ganime.training.augment import augment
+from ganime.training.forms import sampling_form, training_form, update_average
 from ganime.training.optimizer import make_optimizer
 
 if keras.backend.backend() != "tensorflow":
@@ -29,8 +25,9 @@ LOGS = ("d_loss", "d_accuracy", "real_loss", "fake_loss", "real_score", "fake_sc
 class GAN(AdversarialModel):
     """A generative adversarial network that trains under plain Keras `fit`.
 
-    Everything random in a step is drawn statelessly from `seed` and `step`, so a model whose weights, optimizers and step
-    were saved goes on exactly as if it had never stopped. The model itself maps latents to the averaged generator's images.
+    Everything random in a step, dropout and augmentation layers in the networks included, is drawn statelessly from `seed` and
+    `step`, so a model whose weights, optimizers and step were saved goes on exactly as if it had never stopped. The model
+    itself maps latents to the averaged generator's images. `ganime.load_gan` opens what `save` has written.
 
     Args:
         generator: Model from latents, float32 [batch, latent_size], to images in [-1, 1], float32 [batch, size, size, 3].
@@ -42,6 +39,15 @@ class GAN(AdversarialModel):
         sync_batch_norm: Whether batch normalization is over the global batch, where replicas train together (see `train_step`),
             and not over each replica's part of it.
 
+    Attributes:
+        generator, discriminator: The networks, as they train.
+        averaged_generator: The one to sample with: a copy of the generator that follows it (see `ema_half_life`), in float32.
+        step: Number of steps trained, a `keras.Variable`; `int(gan.step)`.
+        latent_size: Length of the latents.
+
+    Raises:
+        InputError: If the networks do not fit each other or end otherwise than a GAN's, or a value is none of these.
+
     Example:
         >>> from ganime.networks import build_discriminator, build_generator
         >>> gan = GAN(build_generator(32, widths=(8, 8, 8)), build_discriminator(32, widths=(8, 8, 8)))
@@ -51,10 +57,19 @@ class GAN(AdversarialModel):
         TensorShape([1, 32, 32, 3])
     """
 
-    def __init__(self, generator, discriminator, ema_half_life=0, seed=0, sync_batch_norm=False, **kwargs):
+    def __init__(
+        self,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        ema_half_life: int = 0,
+        seed: int = 0,
+        sync_batch_norm: bool = False,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
-        check_networks(generator, discriminator)
-        self._group, self._differentiable = batch_multiple(discriminator), False
+        checks.check_networks(generator, discriminator)
+        check_whole(0, seed=seed)
+        self._group, self._differentiable = checks.batch_multiple(discriminator), False
         self.generator = generator
         self.discriminator = discriminator
         # In functions, so that Keras does not find, and save, the same layers twice.
@@ -64,7 +79,7 @@ class GAN(AdversarialModel):
         self.averaged_generator = sampling_form(generator)
         self.averaged_generator.name = "averaged_generator"
         self.latent_size = generator.input_shape[-1]
-        self.ema_half_life = ema_half_life
+        self.ema_half_life = within_bounds(ema_half_life=ema_half_life)["ema_half_life"]
         self.seed = seed
         self.sync_batch_norm = sync_batch_norm
         self.step = self.add_weight((), dtype="int64", trainable=False, name="step", initializer="zeros")
@@ -75,26 +90,26 @@ class GAN(AdversarialModel):
 
     def compile(
         self,
-        g_optimizer="default",
-        d_optimizer="default",
+        g_optimizer: keras.optimizers.Optimizer | str | dict = "default",
+        d_optimizer: keras.optimizers.Optimizer | str | dict = "default",
         *,
-        optimizer=None,
-        metrics=(),
-        relativistic=False,
-        label_noise=0.2,
-        label_smoothing=0.0,
-        label_flips=0.0,
-        real_weight=1.0,
-        fake_weight=1.0,
-        generator_weight=1.0,
-        r1_weight=0.0,
-        r1_interval=1,
-        augmentations=(),
-        separate_updates=False,
-        reuse_fakes=False,
-        d_updates=1,
-        hold_below=0.0,
-        jit_compile=False,
+        optimizer: str | dict | None = None,
+        metrics: Sequence[keras.metrics.Metric] = (),
+        relativistic: bool = False,
+        label_noise: float = 0.2,
+        label_smoothing: float = 0.0,
+        label_flips: float = 0.0,
+        real_weight: float = 1.0,
+        fake_weight: float = 1.0,
+        generator_weight: float = 1.0,
+        r1_weight: float = 0.0,
+        r1_interval: int = 1,
+        augmentations: Sequence[str] = (),
+        separate_updates: bool = False,
+        reuse_fakes: bool = False,
+        d_updates: int = 1,
+        hold_below: float = 0.0,
+        jit_compile: bool | str = False,
         **kwargs,
     ):
         """Set how to train.
@@ -104,8 +119,9 @@ class GAN(AdversarialModel):
                 network computes in float16, its optimizer's loss is scaled.
             optimizer: Name or configuration of both, in place of the two above.
             metrics: Keras metrics of real and generated images, such as `ganime.KernelDistance()`, for evaluations.
-            relativistic: Whether the logits of a real and a generated picture are compared (see `losses.compare`). Those of the
-                generator's update meet what the real ones had before the discriminator's, which saves a pass.
+            relativistic: Whether the logits of a real and a generated picture are compared (see
+                `ganime.training.losses.compare`). Those of the generator's update meet what the real ones had before the
+                discriminator's, which saves a pass.
             label_noise: Width a of the label noise: real 1 - U(0, a), generated U(0, a); the generator trains against noisy
                 real labels.
             label_smoothing: How far the discriminator's real labels are lowered (one-sided smoothing).
@@ -115,7 +131,7 @@ class GAN(AdversarialModel):
                 pictures; 0 for none.
             r1_interval: The penalty is applied in every so many steps, that many times as strong (lazy regularization of
                 StyleGAN2, Karras et al. 2020).
-            augmentations: Names from `ganime.training.augment.POLICIES` for what the discriminator sees.
+            augmentations: Any of "color", "translation" and "cutout", for what the discriminator sees.
             separate_updates: Whether the discriminator takes one optimizer step on the real and then one on the generated
                 pictures, instead of one on the sum of both losses.
             reuse_fakes: Whether the generator learns from the pictures that the discriminator has just learned from, which
@@ -126,31 +142,21 @@ class GAN(AdversarialModel):
             jit_compile, **kwargs: As in `keras.Model.compile`.
 
         Raises:
-            InputError: If an augmentation is unknown, an interval is below 1, real labels could fall below 0, or pairs parted;
-                or for what Keras' `compile` takes and a GAN cannot honor, as a `loss`.
+            InputError: If a value is beyond a recipe's bounds, real labels could fall below 0, or pairs parted; for a name that
+                does not exist, or what Keras' `compile` takes and a GAN cannot honor, as a `loss`.
         """
-        if isinstance(augmentations, str) or not set(augmentations) <= POLICIES.keys():
-            raise InputError(f"augmentations {augmentations!r} is not a list of names out of {', '.join(POLICIES)}")
-        if min(r1_interval, d_updates) < 1:
-            raise InputError("r1_interval and d_updates are 1 or more")
-        if label_noise + label_smoothing > 1:
-            raise InputError("label_noise and label_smoothing are more than 1 together: real labels would fall below 0")
-        if relativistic and separate_updates:
-            raise InputError(
-                "relativistic and separate_updates exclude each other: pairs need real and generated pictures in one update"
-            )
+        arguments = locals()
+        settings = checks.check_settings({name: arguments[name] for name in self.SETTINGS})
         metrics = list(metrics or ())
         execution = {name: kwargs.pop(name) for name in EXECUTION & kwargs.keys()}
-        check_keras_arguments(optimizer, metrics, [name for name, value in kwargs.items() if value is not None])
+        checks.check_keras_arguments(optimizer, metrics, kwargs, arguments)
+        scaled, networks = execution.get("auto_scale_loss", True), (self.generator, self.discriminator)
+        given = (optimizer or g_optimizer, optimizer or d_optimizer)
+        made = [make_optimizer(one, network, scaled) for one, network in zip(given, networks, strict=True)]
+        checks.check_optimizers(*made)  # before anything is changed: what is refused leaves the model as it was
         super().compile(optimizer=None, jit_compile=jit_compile, **execution)
-        arguments = locals()
-        self.settings = {name: arguments[name] for name in self.SETTINGS}
-        self.settings["augmentations"] = tuple(augmentations)  # a list after loading
-        self._execution = {"jit_compile": jit_compile, **execution}
-        scaled = execution.get("auto_scale_loss", True)
-        self.g_optimizer = make_optimizer(optimizer or g_optimizer, self.generator, scaled)
-        self.d_optimizer = make_optimizer(optimizer or d_optimizer, self.discriminator, scaled)
-        check_optimizers(self.g_optimizer, self.d_optimizer)
+        self.g_optimizer, self.d_optimizer = made
+        self.settings, self._execution = settings, {"jit_compile": jit_compile, **execution}
         self.g_optimizer.build(self.generator.trainable_variables)
         self.d_optimizer.build(self.discriminator.trainable_variables)
         self._begin_reports([*LOGS, *(["r1"] if r1_weight else [])], metrics)
@@ -175,12 +181,16 @@ class GAN(AdversarialModel):
             sigmoid of the logits or, if relativistic, of their differences), `d_accuracy`, and `r1` (mean squared gradient
             norm; 0 where the step applies none) if there is such a penalty.
         """
-        real = self._read_pictures(data, self.step.value == 0)
+        real = self._read_pictures(data, self._train_means)
+        with tf.control_dependencies([real]):  # nothing moves where the pictures are refused, or cannot be read
+            return self._train_on(real)
+
+    def _train_on(self, real):
+        self._seed_layers()
         seeds = draws.split(tf.stack([tf.constant(self.seed, tf.int64), self.step.value]), 8)
         with tf.GradientTape() as tape:
             fakes = self._generate(real, seeds[0])
         logs, real_logits = self._update_discriminator(real, fakes, seeds[1:5])
-
         free = self._generator_is_free(logs["d_accuracy"])
         # A tape cannot be taken into a condition that several replicas share: there the same pictures are made again.
         make_again = not self.settings["reuse_fakes"] or (free is not None and tf.distribute.has_strategy())
@@ -193,16 +203,13 @@ class GAN(AdversarialModel):
             else:
                 self._update_generator(tape, fakes, real_logits, seeds[5:7])
 
-        if free is None:
-            update_generator()
-        else:
-            replicas.run_if(free, update_generator)
+        replicas.run_if(free, update_generator) if free is not None else update_generator()
         logs["g_loss"] = tf.identity(self.last_g_loss.value)
         self._share_statistics()
-        self._update_average(tf.shape(real)[0] * replicas.count())
+        batch = tf.shape(real)[0] * replicas.count()
+        update_average(self.averaged_generator, self.generator, self.ema_half_life, batch, self.step + 1)
         self._train_means.update(logs, {"r1": self.step % self.settings["r1_interval"] == 0})
-        with tf.control_dependencies([real]):  # not where the pictures are refused
-            self.step.assign_add(1)
+        self.step.assign_add(1)
         self.stop_votes.assign(replicas.total(self.stop_votes.read_value()))
         return replicas.as_logs(logs)
 
@@ -249,7 +256,7 @@ class GAN(AdversarialModel):
     def _r1_gradients(self, real):
         """The squared gradient norm and the penalty's gradients; zeros in the steps that lazy regularization leaves out."""
         if not self._differentiable:
-            check_twice_differentiable(self.discriminator, real)
+            checks.check_twice_differentiable(self.discriminator, real)
             self._differentiable = True
         variables = _variables(self.discriminator)
         interval = self.settings["r1_interval"]
@@ -284,15 +291,6 @@ class GAN(AdversarialModel):
         if replicas.count() > 1 and statistics:
             for variable, shared in zip(statistics, replicas.mean([v.value.read_value() for v in statistics]), strict=True):
                 variable.assign(shared)
-
-    def _update_average(self, batch):
-        seen = tf.cast((self.step + 1) * tf.cast(batch, tf.int64), tf.float32)
-        keep = 0.5 ** (tf.cast(batch, tf.float32) / tf.minimum(float(self.ema_half_life), seen / 20.0))
-        for average, current in zip(self.averaged_generator.weights, self.generator.weights, strict=True):
-            if self.ema_half_life:
-                average.assign_add((1.0 - keep) * (current - average))
-            else:
-                average.assign(current)
 
 
 def _variables(network):

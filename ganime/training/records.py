@@ -133,6 +133,7 @@ class History(_ForPeople):
         super().__init__()
         check_whole(batch_size=batch_size)
         self.path, self.batch_size, self.file = Path(path), batch_size, None
+        self.began = self.ended = None
         self.clock = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: self._end_step())
         self.summary = summary or Summary()
 

@@ -73,3 +73,22 @@ def test_a_stranger_composes_saves_and_loads_without_ganime(tmp_path):
     )
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
     assert np.allclose(np.load(tmp_path / "y.npy"), composed(x), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("build", "given", "message"),
+    [
+        ("generator", {"image_size": (64, 64)}, r"image_size: \(64, 64\) is not of type int"),
+        ("generator", {"latent_size": 0}, "latent_size: 0 is not from 1"),
+        ("generator", {"widths": 64}, "generator_widths: 64 is not a list"),
+        ("generator", {"widths": (0,)}, "generator_widths: 0 is not from 1"),
+        ("generator", {"initializer": "he"}, "initializer: 'he' is not one of torch, glorot, normal"),
+        ("discriminator", {"widths": ()}, r"discriminator_widths: \(\) is not a list"),
+        ("discriminator", {"slopes": 0.2}, "discriminator_slopes: 0.2 is not a list"),
+        ("discriminator", {"norm": "layer"}, "discriminator_norm: 'layer' is not one of batch, batch-inner, none"),
+        ("discriminator", {"minibatch_deviation": -1}, "minibatch_deviation: -1 is not a whole number"),
+    ],
+)
+def test_values_beyond_their_bounds_are_refused(build, given, message):
+    with pytest.raises(InputError, match=message):
+        getattr(ganime, f"build_{build}")(**given)

@@ -1,8 +1,9 @@
 import os
+import resource
 import signal
+import sys
 import threading
 import time
-from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -11,10 +12,13 @@ import tensorflow as tf
 from PIL import Image
 
 from ganime import files
-from ganime.errors import GanimeError, NonFiniteError
-from ganime.run import read_history
+from ganime.errors import GanimeError, InputError, NonFiniteError
+from ganime.history import MEANS, Summary, read_history
+from ganime.state import read_about
 from ganime.training import callbacks as cb
 from ganime.training.fit import build_gan
+from ganime.training.records import Periodic
+from tests.training.test_keras_callbacks import PICTURES, small_gan
 
 
 @pytest.fixture
@@ -39,9 +43,9 @@ def test_all_work_in_somebody_elses_fit(gan, dataset, tmp_path):
         dataset,
         5,
         cb.SampleGrid(tmp_path / "samples", every=2, count=4),
-        cb.History(tmp_path / "history.csv", batch_size=4),
+        history := cb.History(tmp_path / "history.csv", batch_size=4),
         cb.Checkpoint(tmp_path / "gan.weights.h5", tmp_path / "generator.keras", every=2),
-        cb.Plots(tmp_path / "history.csv", tmp_path, every=4),
+        cb.Plots(history, tmp_path, every=4),
         cb.ProgressGif(tmp_path / "samples", tmp_path / "progress.gif"),
     )
     assert sorted(p.name for p in tmp_path.glob("samples/*")) == [f"step-00000{i}.png" for i in (0, 2, 4, 5)]
@@ -111,14 +115,64 @@ def test_weights_that_are_not_finite_are_not_saved(gan, dataset, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_full_disk_is_noticed_before_writing(gan, dataset, tmp_path, monkeypatch):
+def test_a_disk_that_fills_up_while_a_state_is_written_costs_that_state_alone(gan, dataset, tmp_path, monkeypatch):
+    """A limit on the length of a process' files fails a write in the middle, as a full disk does, and with other words."""
     checkpoint = cb.Checkpoint(tmp_path / "gan.weights.h5", tmp_path / "generator.keras", every=1)
     fit(gan, dataset, 1, checkpoint)
-    before = (tmp_path / "gan.weights.h5").read_bytes()
-    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=1_000_000))
-    with pytest.raises(GanimeError, match="no room to save step 2"):
+    names, before = sorted(tmp_path.iterdir()), (tmp_path / "gan.weights.h5").read_bytes()
+    monkeypatch.setattr(files, "PATIENCE", 0)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, limits[1]))
+    try:
+        with pytest.raises(GanimeError, match=r"step 2 cannot be saved \(.*File too large.*\); the state of step 1 is saved"):
+            fit(gan, dataset, 1, checkpoint)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert sorted(tmp_path.iterdir()) == names and (tmp_path / "gan.weights.h5").read_bytes() == before
+
+
+def test_saving_is_tried_again_until_the_drive_is_back(gan, tmp_path, monkeypatch, caplog):
+    folder, pauses = tmp_path / "drive", []
+
+    def come_back(seconds):
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            folder.unlink()
+
+    folder.touch()  # no folder can be there, for a while
+    monkeypatch.setattr(files.time, "sleep", come_back)
+    checkpoint = cb.Checkpoint(folder / "gan.weights.h5", folder / "generator.keras")
+    checkpoint.set_model(gan)
+    checkpoint.on_train_begin()
+    checkpoint.save()
+    assert checkpoint.kept == "the state of step 0 is saved" and (folder / "gan.weights.h5").exists()
+    assert pauses == [0.1, 0.2, 0.4]
+    assert len(caplog.messages) == 1 and "step 0 cannot be saved" in caplog.messages[0]
+
+
+def test_the_state_before_the_last_is_kept(gan, dataset, tmp_path):
+    last, before = tmp_path / "gan.weights.h5", tmp_path / "previous.weights.h5"
+    checkpoint = cb.Checkpoint(last, tmp_path / "generator.keras", 1, lambda: {"step": int(gan.step)}, before)
+    for step in (1, 2, 3):
         fit(gan, dataset, 1, checkpoint)
-    assert (tmp_path / "gan.weights.h5").read_bytes() == before
+        assert read_about(last) == {"step": step} and read_about(before) == ({"step": step - 1} if step > 1 else {})
+
+
+def test_what_is_due_after_executions_of_several_steps(gan, dataset):
+    """The last execution of an epoch may be shorter than the others."""
+
+    class Due(Periodic):
+        steps = ()
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.steps += (self.step,) * self.is_due()
+
+    due = Due(4)
+    gan.steps_per_execution = 3
+    gan.fit(dataset.repeat(5), epochs=2, shuffle=False, verbose=0, callbacks=[due])
+    assert due.steps == (5, 8)  # of the steps 3, 5, 8 and 10
 
 
 def test_a_signal_ends_training_after_the_step(gan, dataset):
@@ -142,11 +196,13 @@ def test_what_is_open_in_a_viewer_stays_as_it_is_and_ends_no_training(gan, tmp_p
         raise PermissionError(13, "Access is denied", os.fspath(part), None, os.fspath(path))
 
     monkeypatch.setattr(os, "replace", refuse)
+    monkeypatch.setattr(files, "HELD_OPEN", -1)
     monkeypatch.setattr(files, "PATIENCE", -1)
-    (tmp_path / "history.csv").write_text("step,d_loss,g_loss,real_score,fake_score\n1,1,1,0.5,0.5\n")
     (tmp_path / "samples").mkdir()
     Image.new("RGB", (64, 64)).save(tmp_path / "samples" / "step-000000.png")
-    grid, plots = cb.SampleGrid(tmp_path / "samples", count=1), cb.Plots(tmp_path / "history.csv", tmp_path)
+    history = cb.History(tmp_path / "history.csv", 4, Summary())
+    history.summary.add(dict.fromkeys(MEANS, 1.0))
+    grid, plots = cb.SampleGrid(tmp_path / "samples", count=1), cb.Plots(history, tmp_path)
     gif = cb.ProgressGif(tmp_path / "samples", tmp_path / "progress.gif")
     checkpoint = cb.Checkpoint(tmp_path / "gan.weights.h5", tmp_path / "generator.keras")
     for callback in (grid, plots, checkpoint):
@@ -156,8 +212,52 @@ def test_what_is_open_in_a_viewer_stays_as_it_is_and_ends_no_training(gan, tmp_p
         plots.save()
         gif.on_train_end()
     assert caplog.messages == [
-        f"{path} stays as it is (it cannot be replaced, another program may hold it open); training goes on"
+        f"{path} cannot be written (it cannot be replaced, another program may hold it open); training goes on"
         for path in (tmp_path / "samples" / "step-000005.png", tmp_path / "losses.png", tmp_path / "progress.gif")
     ]
-    with pytest.raises(PermissionError, match="another program may hold it open"):
+    checkpoint.saved_step = None
+    with pytest.raises(GanimeError, match=r"step 0 cannot be saved .*another program may hold it open.*; nothing is saved yet"):
         checkpoint.save()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: cb.SampleGrid("samples", every=0), "every: 0 is not"),
+        (lambda: cb.SampleGrid("samples", count=0), "count: 0 is not"),
+        (lambda: cb.Checkpoint("gan.weights.h5", "generator.keras", every="9"), "every: '9' is not"),
+        (lambda: cb.Checkpoint("ck.h5", "gen.keras"), r"state_path: 'ck\.h5' does not end in \.weights\.h5"),
+        (lambda: cb.Checkpoint("gan.weights.h5", "gen.h5"), r"generator_path: 'gen\.h5' does not end in \.keras"),
+        (lambda: cb.Plots(cb.History("history.csv", 4), ".", every=0), "every: 0 is not"),
+        (lambda: cb.History("history.csv", 0), "batch_size: 0 is not"),
+        (lambda: cb.ProgressGif("samples", "progress.gif", most=0), "most: 0 is not"),
+    ],
+)
+def test_callbacks_that_could_not_work_are_refused_at_once(make, message):
+    with pytest.raises(InputError, match=message):
+        make()
+
+
+def test_an_animation_of_nothing_is_said(tmp_path, caplog):
+    cb.ProgressGif(tmp_path / "elsewhere", tmp_path / "progress.gif").on_train_end()
+    assert len(caplog.messages) == 1 and "progress.gif is not made: there are no grids" in caplog.text
+    assert not [*tmp_path.iterdir()]
+
+
+def test_tensorboard_says_what_it_lacks(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    with pytest.raises(GanimeError, match=r'^this needs tensorboard: pip install "tensorboard"$'):
+        cb.TensorBoard(tmp_path)
+
+
+def test_images_per_second_are_those_of_the_step(tmp_path):
+    """Not of what comes between two steps, before the history and after it; the seconds go on."""
+
+    class Slow(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            time.sleep(0.2)
+
+    history = cb.History(tmp_path / "history.csv", batch_size=4)
+    small_gan().fit(PICTURES, batch_size=4, verbose=0, callbacks=[history.clock, Slow(), history, Slow()])
+    columns = read_history(tmp_path / "history.csv")
+    assert (4 / columns["images_per_second"]).sum() < columns["seconds"][1] - 0.6

