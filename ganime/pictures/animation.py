@@ -1,5 +1,6 @@
 """Animations: of any frames, and of a training's sample grids; one picture in memory at a time (no TensorFlow)."""
 
+import io
 import itertools
 import logging
 from collections import Counter
@@ -102,8 +103,10 @@ def _sound(samples):
     sizes, reasons = {}, {}
     for _, path in samples:
         try:
-            sizes[path] = decode_picture(read_picture(path)).shape[1::-1]
-        except UnreadablePicture as error:
+            data = read_picture(path)
+            sizes[path] = decode_picture(data).shape[1::-1]
+            Image.open(io.BytesIO(data)).verify()  # a PNG's checksums, which decoding does not compare
+        except (UnreadablePicture, SyntaxError) as error:
             reasons[path] = show(str(error))
     usual = Counter(sizes.values()).most_common(1)[0][0] if sizes else None
     for path, size in sizes.items():

@@ -141,8 +141,9 @@ class History(_ForPeople):
         super().on_train_begin(logs)
         self.first, self.waiting, self.columns = self.step, [], None
         with self._or_go_on():
+            self.expected = self.summary.rows
             if self.summary.step != self.first:
-                self.summary = summarize(self.path, self.first)
+                self.summary, self.expected = summarize(self.path, self.first), 0
             self._cut()
         self.last_time = time.monotonic()
 
@@ -184,12 +185,15 @@ class History(_ForPeople):
             self.columns, self.size = self.summary.names, self.summary.size
             return
         names, rows, table, damaged = read_rows(self.path)
-        if damaged:
-            names_beside = (self.path.with_stem(f"{self.path.stem}-damaged-{number}") for number in itertools.count(1))
-            kept = next(path for path in names_beside if not path.exists())
-            shutil.copyfile(self.path, kept)
-            log.warning("%s has rows that cannot be read: as it was, it is kept as %s", self.path, kept.name)
         rows = [row for row, values in zip(rows, table, strict=True) if values[names.index("step")] <= self.first]
+        if damaged or len(rows) < self.expected:
+            kept = "it is not there any more"
+            if self.path.exists():
+                beside = (self.path.with_stem(f"{self.path.stem}-damaged-{number}") for number in itertools.count(1))
+                copy = next(path for path in beside if not path.exists())
+                shutil.copyfile(self.path, copy)
+                kept = f"as it was, it is kept as {copy.name}"
+            log.warning("%s lacks rows of this training, or has some that cannot be read: %s", self.path, kept)
         self._replace(names if rows else [], rows)
 
     def _replace(self, names, rows):

@@ -8,6 +8,7 @@ from PIL import Image
 
 from ganime.data.drawn import draw_face
 from ganime.errors import GanimeError, InputError
+from ganime.pictures import grids
 from ganime.pictures.animation import _frame, save_animation, save_frames
 from ganime.run import Run
 
@@ -135,3 +136,15 @@ def test_mp4(run, tmp_path):
     save_animation(tmp_path / "a.mp4", run.samples(), fps=10, hold=1)
     with imageio.get_reader(tmp_path / "a.mp4") as movie:
         assert movie.count_frames() == 13
+
+
+def test_a_flipped_bit_in_a_grids_pixels_is_noticed(tmp_path, caplog):
+    """Pillow decodes a PNG without comparing the checksums of its chunks."""
+    samples = [(step, tmp_path / f"step-{step:06d}.png") for step in range(3)]
+    for _, path in samples:
+        grids.save_picture(path, np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8))
+    data = bytearray(samples[1][1].read_bytes())
+    data[len(data) // 2] ^= 1
+    samples[1][1].write_bytes(data)
+    assert save_animation(tmp_path / "a.gif", samples) == 2
+    assert "passed over" in caplog.text and samples[1][1].name in caplog.text

@@ -82,6 +82,20 @@ def test_history_drops_the_rows_after_a_state(gan, dataset, tmp_path):
     assert np.diff(read_history(tmp_path / "history.csv")["seconds"]).min() > 0
 
 
+@pytest.mark.parametrize("left", ["rows", "nothing"])
+def test_a_history_that_lost_rows_is_named(gan, dataset, tmp_path, caplog, left):
+    path = tmp_path / "history.csv"
+    history = cb.History(path, 4)
+    fit(gan, dataset, 3, history)
+    header, *rows = path.read_text().splitlines(keepends=True)
+    path.unlink() if left == "nothing" else path.write_text(header + "".join(rows[1:])[:-9])
+    kept = "as it was, it is kept as history-damaged-1.csv" if left == "rows" else "it is not there any more"
+    fit(gan, dataset, 1, history)
+    assert caplog.messages == [f"{path} lacks rows of this training, or has some that cannot be read: {kept}"]
+    assert read_history(path)["step"].tolist() == ([2, 4] if left == "rows" else [4])
+    assert history.summary.rows == 4  # the plots know all
+
+
 def test_history_takes_columns_that_come_later(gan, dataset, tmp_path):
     class Scores(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
@@ -246,7 +260,7 @@ def test_an_animation_of_nothing_is_said(tmp_path, caplog):
 
 def test_tensorboard_says_what_it_lacks(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboard", None)
-    with pytest.raises(GanimeError, match=r'^this needs tensorboard: pip install "tensorboard"$'):
+    with pytest.raises(GanimeError, match=r'^this needs tensorboard: pip install tensorboard$'):
         cb.TensorBoard(tmp_path)
 
 
