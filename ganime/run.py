@@ -34,8 +34,8 @@ class Run:
 
     def __init__(self, name: str | os.PathLike):
         text = os.fspath(name)
-        if not Path(text).name.strip(".") or any(c < " " or c == "\x7f" for c in text):
-            raise InputError(f"{text!r} cannot be a run: its name is empty, a folder above, or has control characters")
+        if not Path(text).name.strip(".") or "\0" in text:
+            raise InputError(f"{text!r} names no folder of its own, as a run does")
         self.path = Path(text) if os.path.dirname(text) else ROOT / text
         self.name = text
         self.config_path = self.path / "config.json"

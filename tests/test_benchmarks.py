@@ -140,6 +140,7 @@ def test_damage_is_damage(tmp_path):
     assert {(True, False), (True, True)} < kinds
 
 
+@pytest.mark.slow
 def test_a_campaign_of_faults_runs():
     """One try, of a fault that needs no training but that of the run which is left alone."""
     command = [sys.executable, "-m", "benchmarks.faults", "--tries", "1", "--kind", "generator"]

@@ -226,8 +226,8 @@ class History(_ForPeople):
 
 
 class Plots(_ForPeople):
-    """Draw `losses.png`, `scores.png` and, where there are scores of `ganime.metrics`, `quality.png` every so many steps and
-    when training ends.
+    """Draw `losses.png`, `scores.png` and, where there are scores of `ganime.metrics`, `quality.png` every so many steps, as long
+    as that takes a fiftieth of the time at most, and when training ends.
 
     Args:
         history: The `History` of the training, which comes before this among its callbacks.
@@ -243,8 +243,9 @@ class Plots(_ForPeople):
         self.history, self.folder = history, Path(folder)
 
     def on_train_batch_end(self, batch, logs=None):
-        if self.is_due():
+        if self.is_due() and (began := time.monotonic()) > self.next_time:
             self.save()
+            self.next_time = began + 50 * (time.monotonic() - began)
 
     def on_train_end(self, logs=None):
         self.save()

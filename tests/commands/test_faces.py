@@ -238,7 +238,7 @@ def test_silly_faces_are_one_line(call, command, arguments, message):
         (["generate", "--save-latents", "x.npy", "--output", "x.npy"], "--save-latents and --output are the same"),
         (["generate", "--seeds", ""], "seeds '' are not of the form"),
         (["generate", "--seeds", "1" * 5000], "2**32 or more"),
-        (["generate", "--run", ""], "there is no run"),
+        (["generate", "--run", ""], "'' names no folder of its own"),
         (["walk", "--output", "folder.gif"], "--output folder.gif is a folder"),
         (["gif", "--output", "folder.gif"], "--output folder.gif is a folder"),
         (["edits", "--seeds", "7"], "are for --sheet"),

@@ -117,7 +117,7 @@ def test_what_fails_leaves_nothing_behind(run, tmp_path, quick, monkeypatch):
 
     monkeypatch.setattr("ganime.exporting.share.write_manifest", fail)
     before = {*tmp_path.iterdir()}
-    assert call("own-faces", "--output", "out") == (1, "\nAborted!\n")
+    assert call("own-faces", "--output", "out") == (130, "Interrupted.\n")
     assert {*tmp_path.iterdir()} == before
 
 

@@ -260,7 +260,7 @@ def test_an_animation_of_nothing_is_said(tmp_path, caplog):
 
 def test_tensorboard_says_what_it_lacks(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboard", None)
-    with pytest.raises(GanimeError, match=r'^this needs tensorboard: pip install tensorboard$'):
+    with pytest.raises(GanimeError, match=r"^this needs tensorboard: pip install tensorboard$"):
         cb.TensorBoard(tmp_path)
 
 

@@ -1,0 +1,1 @@
+"""A campaign of injected faults: `python -m benchmarks.faults`."""
