@@ -3,8 +3,8 @@
     python -m benchmarks.saving --late 1000000
 
 Two runs of the same networks, one at an early and one at a late step, with a history of as many rows and a score in each
-thousandth. In turns, `ROUNDS` times: a run is opened (its state read, verified and loaded, its history made to fit), saved, and its
-plots are drawn; then the state is saved once with its checksum and once without.
+thousandth. In turns, `ROUNDS` times: a run is opened (its state read, verified and loaded, its history made to fit), saved, and
+its plots are drawn; then the state is saved once with its checksum and once without.
 """
 
 import contextlib

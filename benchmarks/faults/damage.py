@@ -20,7 +20,7 @@ def state(this, *names):
 
 
 def history(this):
-    """Damage in the history: of rows that cannot be read it is spoken, or they are left as they are: training reads the last."""
+    """Damage in the history: rows that cannot be read are spoken of, or left as they are, since training reads the last."""
     this.take()
     damage(this.rng, this.run_path / "history.csv")
     left = (this.run_path / "history.csv").read_bytes().splitlines()[:-1]

@@ -226,8 +226,8 @@ class History(_ForPeople):
 
 
 class Plots(_ForPeople):
-    """Draw `losses.png`, `scores.png` and, where there are scores of `ganime.metrics`, `quality.png` every so many steps, as long
-    as that takes a fiftieth of the time at most, and when training ends.
+    """Draw `losses.png`, `scores.png` and, where there are scores of `ganime.metrics`, `quality.png` every so many steps, as
+    long as that takes a fiftieth of the time at most, and when training ends.
 
     Args:
         history: The `History` of the training, which comes before this among its callbacks.
@@ -240,7 +240,7 @@ class Plots(_ForPeople):
 
     def __init__(self, history: History, folder: str | os.PathLike, every: int = 500):
         super().__init__(every)
-        self.history, self.folder = history, Path(folder)
+        self.history, self.folder, self.next_time = history, Path(folder), 0.0
 
     def on_train_batch_end(self, batch, logs=None):
         if self.is_due() and (began := time.monotonic()) > self.next_time:
