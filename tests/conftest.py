@@ -6,6 +6,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # On a GPU results are not equal to the bit, and no convolution has a quicker form.
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,10 @@ TINY = (
     "ema_half_life=20",
     "r1_interval=2",
 )
+
+
+# Ignored where the tests run in a shell's background, and then in all processes that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):

@@ -166,7 +166,10 @@ def test_an_interrupted_training_saves_and_says_how_to_continue(tmp_path):
     while process.poll() is None and not (history.exists() and len(history.read_text().splitlines()) > 3):
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    error = process.communicate(timeout=60)[1]
+    try:
+        error = process.communicate(timeout=60)[1]
+    finally:
+        process.kill()
     assert process.returncode == 130, error
     assert "Saved at step" in error and "Continue with: " in error and "--steps 100000" in error
     folder = history.parent

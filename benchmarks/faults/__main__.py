@@ -172,6 +172,7 @@ def main(tries, seed, kinds, only, jobs):
       python -m benchmarks.faults --tries 1000 --seed 0
       python -m benchmarks.faults --kind generator --only 123
     """
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background, and then by all commands
     kinds = kinds or tuple(KINDS)
     if unknown := set(kinds) - {*KINDS}:
         raise click.UsageError(f"there is no kind {min(unknown)}; there are {', '.join(KINDS)}")

@@ -168,11 +168,14 @@ def _fit(run, recipe, pictures, steps, seed, sample_every, save_every, callbacks
             about = {"steps": steps, "sync": engine.sync_batch_norm}
             check_agreement(engine.strategy, {**description, "data": pictures.fingerprint, **about}, first)
         engine.check_intervals(first)
-        known = Summary(**state.about["history"]) if state and "history" in state.about else None
-        history = cb.History(run.history_path, recipe.batch_size, known)
-        about = lambda: {"config": description, "history": asdict(history.summary)}  # noqa: E731
-        checkpoint = cb.Checkpoint(run.state_path, run.generator_path, save_every, about, run.previous_path)
-        del state, known  # of the size of the model
+        summary = Summary(**state.about["history"]) if state and "history" in state.about else None
+        history = cb.History(run.history_path, recipe.batch_size, summary)
+
+        def know():
+            return {"config": description, "history": asdict(history.summary)}
+
+        checkpoint = cb.Checkpoint(run.state_path, run.generator_path, save_every, know, run.previous_path)
+        del state  # of the size of the model
         grid = cb.SampleGrid(run.samples_path, sample_every)
         plots = cb.Plots(history, run.path, save_every)
         gif = cb.ProgressGif(run.samples_path, run.gif_path)
