@@ -7,6 +7,7 @@ import keras
 
 from ganime.data.names import show
 from ganime.errors import GanimeError, InputError
+from ganime.generation.archive import Unsound, read_members
 from ganime.recipes import Recipe
 from ganime.run import Run
 from ganime.training.engine import Engine
@@ -41,9 +42,13 @@ def _load_file(path):
     if not path.exists():
         raise InputError(f"{show(path)} does not exist")
     try:
+        if path.is_file():
+            read_members(path)  # Keras does not compare the weights' checksum
         gan = keras.models.load_model(path)
     except GanimeError:
         raise
+    except Unsound as error:
+        raise InputError(f"{show(path)} {error}") from None
     except Exception as error:  # Keras, zipfile and h5py raise errors of all kinds
         raise InputError(f"{show(path)} cannot be loaded: {[*str(error).strip().splitlines(), 'no reason'][0]}") from error
     if not isinstance(gan, GAN):

@@ -35,10 +35,14 @@ def test_a_saved_gan_is_loaded_and_trains_on(name, saved):
 
 def test_what_is_no_gan_is_refused_in_a_line(saved, tmp_path):
     (tmp_path / "broken.keras").write_bytes(b"PK" + bytes(99))
+    flipped = bytearray((saved[0] / "gan.keras").read_bytes())
+    flipped[len(flipped) // 2] ^= 1  # in the weights, where Keras does not notice it
+    (tmp_path / "flipped.keras").write_bytes(flipped)
     for path, message in (
         (saved[0] / "generator.keras", r"is no whole GAN but another model; ganime\.load_generator opens generators$"),
         (tmp_path / "none.keras", r"none\.keras does not exist$"),
-        (tmp_path / "broken.keras", r"broken\.keras cannot be loaded: .*"),
+        (tmp_path / "broken.keras", r"broken\.keras is .*"),
+        (tmp_path / "flipped.keras", r"flipped\.keras is damaged"),
         (tmp_path / "no-run", "there is no run .*no-run"),
     ):
         with pytest.raises(GanimeError, match=message) as error:
