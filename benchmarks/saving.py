@@ -3,8 +3,8 @@
     python -m benchmarks.saving --late 1000000
 
 Two runs of the same networks, one at an early and one at a late step, with a history of as many rows and a score in each
-thousandth. In turns, `ROUNDS` times: a run is opened (its state read, verified and loaded, its history made to fit), saved, and
-its plots are drawn; then the state is saved once with its checksum and once without.
+thousandth. In turns, `ROUNDS` times: a run is opened (its state read, verified and loaded, its history made to fit), saved with
+the state's checksum and without it, in changing order, and its plots are drawn.
 """
 
 import contextlib
@@ -13,20 +13,21 @@ import statistics
 import tempfile
 import time
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from unittest import mock
 
 import click
 import numpy as np
 
-ROUNDS = 9
+ROUNDS = 10
 
 
 def make_run(path, gan, step):
     """A run at that step, as if it had been trained so far."""
     from ganime.history import Summary
     from ganime.run import Run
-    from ganime.state import save_state
+    from ganime.state import sealed
 
     run, summary, noise = Run(path), Summary(), np.random.default_rng(0).random((step, 4)).tolist()
     names = ("step", "seconds", "images_per_second", "d_loss", "g_loss", "real_score", "fake_score", "KID-lite0", "FD-lite0")
@@ -40,40 +41,43 @@ def make_run(path, gan, step):
             summary.add(dict(zip(names, row, strict=True)))
         summary.names, summary.size = [*names], file.tell()
     gan.step.assign(step)
-    save_state(gan, run.state_path, {"history": asdict(summary)})
+    with sealed(gan, {"history": asdict(summary)}) as write:
+        write(run.state_path)
     return run
 
 
-def measure(gan, run):
+def measure(gan, run, turned):
     """Seconds of each kind, once."""
     from ganime import state
     from ganime.history import Summary
     from ganime.training.callbacks import Checkpoint, History, Plots
 
-    ends = [time.perf_counter()]
+    seconds = {}
 
-    def clock():
-        ends.append(time.perf_counter())
+    @contextlib.contextmanager
+    def clock(name):
+        began = time.perf_counter()
+        yield
+        seconds[name] = time.perf_counter() - began
 
-    saved = run.newest_state()
-    saved.load_into(gan)
-    history = History(run.history_path, 128, Summary(**saved.about["history"]))
-    history.set_model(gan)
-    history.on_train_begin()
-    clock()
+    with clock("open"):
+        saved = run.newest_state()
+        saved.load_into(gan)
+        history = History(run.history_path, 128, Summary(**saved.about["history"]))
+        history.set_model(gan)
+        history.on_train_begin()
     about = {"history": asdict(history.summary)}
-    checkpoint = Checkpoint(run.state_path, run.generator_path, 500, lambda: about, run.previous_path)
-    checkpoint.set_model(gan)
-    checkpoint.saved_step = None
-    checkpoint.save()
-    clock()
-    Plots(history, run.path).save()
-    clock()
-    for patch in (contextlib.nullcontext(), mock.patch.object(state, "_digest", lambda *_: bytes(32))):
-        with patch:
-            state.save_state(gan, run.path / "other.weights.h5", about)
-        clock()
-    return dict(zip(("open", "save", "plots", "state", "state without checksum"), np.diff(ends), strict=True))
+    without = partial(mock.patch.object, state, "_digest", lambda *_: bytes(32))
+    for name, patch in [("save", contextlib.nullcontext), ("save without checksum", without)][:: -1 if turned else 1]:
+        path = run.state_path if name == "save" else run.path / "other.weights.h5"
+        checkpoint = Checkpoint(path, run.generator_path, 500, lambda: about, path.with_stem("previous"))
+        checkpoint.set_model(gan)
+        checkpoint.saved_step = None
+        with patch(), clock(name):
+            checkpoint.save()
+    with clock("plots"):
+        Plots(history, run.path).save()
+    return seconds
 
 
 @click.command()
@@ -87,16 +91,15 @@ def main(recipe, early, late):
     gan = build_gan(recipe)
     with tempfile.TemporaryDirectory() as folder:
         runs = [make_run(Path(folder, str(step)), gan, step) for step in (early, late)]
-        rounds = [[measure(gan, run) for run in runs] for _ in range(ROUNDS)]
+        rounds = [[measure(gan, run, number % 2) for run in runs] for number in range(ROUNDS)]
     seconds = [{name: statistics.median(times[place][name] for times in rounds) for name in rounds[0][0]} for place in (0, 1)]
     print(f"{'seconds':24}{f'step {early:,}':>16}{f'step {late:,}':>16}{'ratio':>8}")
     for name in seconds[0]:
         ratios = [late_times[name] / early_times[name] for early_times, late_times in rounds]
         print(f"{name:24}{seconds[0][name]:16.3f}{seconds[1][name]:16.3f}{statistics.median(ratios):8.2f}")
-    every = list(itertools.chain.from_iterable(rounds))
-    extra = statistics.median(times["state"] - times["state without checksum"] for times in every)
-    whole = statistics.median(times["save"] for times in every)
-    print(f"checksum: {extra / whole:+.1%} of a save (the generator with it), {len(every)} pairs")
+    pairs = list(itertools.chain.from_iterable(rounds))
+    extra = statistics.median(times["save"] / times["save without checksum"] for times in pairs) - 1
+    print(f"checksum: {extra:+.1%} of a save, median of {len(pairs)} pairs")
 
 
 if __name__ == "__main__":

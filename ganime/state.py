@@ -6,6 +6,7 @@ import json
 import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,29 +35,37 @@ class _Memory(io.BytesIO):
         return "memory.weights.h5"
 
 
-def save_state(model, path: Path, about: dict, before: Path | None = None) -> None:
-    """Write a model's weights, optimizers and step, whole or not at all.
+@contextmanager
+def sealed(model, about: dict):
+    """Take a model's weights, optimizers and step as they are now, and give a function that writes them to a path, whole or not
+    at all. Their checksum is made meanwhile on another core.
 
     Args:
         model: A Keras model.
-        path: The file; Keras' `load_weights` takes it if it ends in `.weights.h5`.
         about: What else to keep, of JSON's types.
-        before: Where to keep the state that is replaced.
 
-    Raises:
-        OSError: If it cannot be written; the state that was there stays.
+    Example:
+        >>> with sealed(model, {"note": "as it is now"}) as write:  # doctest: +SKIP
+        ...     write(Path("gan.weights.h5"))
     """
     known = json.dumps(about).encode()
     known += len(known).to_bytes(_LENGTH)
     with _Memory() as memory:
         model.save_weights(memory)
-        with memory.getbuffer() as weights, ThreadPoolExecutor(1) as beside, atomic_write(path) as part:
-            digest = beside.submit(_digest, weights, known)  # on another core, while this one writes
-            with open(part, "wb") as file:
-                file.write(weights)
-                file.write(known + digest.result() + MARK)
-            if before and path.exists():
-                _keep(path, before)
+        with memory.getbuffer() as weights, ThreadPoolExecutor(1) as beside:
+            digest = beside.submit(_digest, weights, known)
+
+            def write(path, before=None):
+                """Write the file, which Keras' `load_weights` takes if it ends in `.weights.h5`; what it replaces goes to
+                `before`. After an OSError the state that was there stays."""
+                with atomic_write(path) as part:
+                    with open(part, "wb") as file:
+                        file.write(weights)
+                        file.write(known + digest.result() + MARK)
+                    if before and path.exists():
+                        _keep(path, before)
+
+            yield write
 
 
 @dataclass(frozen=True)
@@ -86,7 +95,7 @@ class State:
 
 
 def read_state(path: Path) -> State:
-    """Read what `save_state` wrote, or what Keras alone did, which has no checksum.
+    """Read what `sealed` wrote, or what Keras alone did, which has no checksum.
 
     Raises:
         DamagedState: If the file is not as it was written.

@@ -10,9 +10,14 @@ import pytest
 
 from ganime import state
 from ganime.files import atomic_write
-from ganime.state import MARK, DamagedState, newest_state, read_about, read_state, save_state
+from ganime.state import MARK, DamagedState, newest_state, read_about, read_state, sealed
 
 ABOUT = {"config": {"seed": 1}, "note": "ä"}
+
+
+def save_state(model, path, about, before=None):
+    with sealed(model, about) as write:
+        write(path, before)
 
 
 def make_model(units=3):

@@ -11,7 +11,7 @@ import tensorflow as tf
 from ganime.bounds import check_ending
 from ganime.errors import GanimeError, NonFiniteError, missing
 from ganime.files import atomic_write, insist
-from ganime.state import save_state
+from ganime.state import sealed
 from ganime.training.interrupts import StopOnSignal
 from ganime.training.records import History, Periodic, Plots, ProgressGif, SampleGrid
 
@@ -88,10 +88,11 @@ class Checkpoint(Periodic):
         self.saved_step = self.step
 
     def _write(self):
-        # The generator first: once the state says that a step is done, nothing that belongs to it may be missing.
-        with atomic_write(self.generator_path) as part:
-            self.model.averaged_generator.save(part)
-        save_state(self.model, self.state_path, self.about(), self.previous_path)
+        with sealed(self.model, self.about()) as write:
+            # The generator first: once the state says that a step is done, nothing that belongs to it may be missing.
+            with atomic_write(self.generator_path) as part:
+                self.model.averaged_generator.save(part)
+            write(self.state_path, self.previous_path)
 
 
 class StopOnNonFinite(keras.callbacks.Callback):
