@@ -145,3 +145,19 @@ def test_a_folder_that_is_gone_is_said(call, tmp_path):
     gone.mkdir()
     code, _, err = call("sh", "-c", 'rmdir "$PWD" && "$@"', "sh", sys.executable, ROOT / "cli.py", "runs", cwd=gone)
     assert (code, err) == (1, "Error: the current folder is gone; change to one that is there\n")
+
+
+def test_a_signal_after_the_end_does_not_change_the_exit_code():
+    """Python gives up its own handlers before it tidies up."""
+    code = """
+import os, signal, sys
+class Late:
+    def __del__(self, kill=os.kill, process=os.getpid(), number=signal.SIGINT):
+        kill(process, number)
+sys.late = Late()
+sys.argv = ["ganime", "--version"]
+from ganime.__main__ import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert (done.returncode, done.stderr) == (0, "")
