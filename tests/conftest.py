@@ -42,9 +42,10 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session", autouse=True)
 def graphs_as_they_are():
-    """TensorFlow takes longer to optimize a tiny network's graph than to run it."""
+    """TensorFlow takes longer to optimize a tiny network's graph than to run it; and says on the log that many are traced."""
     import tensorflow as tf
 
+    tf.get_logger().setLevel("ERROR")
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
