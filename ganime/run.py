@@ -72,15 +72,15 @@ class Run:
             InputError: If the run or its state is of another configuration; the message names what differs.
         """
         config = json.loads(json.dumps(config))
-        known = self.config_path.exists()
+        known, of_state = self.config_path.exists(), state and state.about.get("config")
         if known and (differing := _compare(self.read_config(), config)):
             raise InputError(
                 f"run {self.name} was started differently: {differing}. Train as before, or use --run with a new name"
             )
-        if state and (differing := _compare(state.about["config"], config) if "config" in state.about else ""):
+        if of_state and (differing := _compare(of_state, config)):
             advice = "Put the run's own back, or use --run with a new name"
             raise InputError(f"{state.path} is the state of another training: {differing}. {advice}")
-        if state and not known and "config" not in state.about:
+        if state and not (known or of_state):
             advice = f"put {self.config_path} back, or use --run with a new name"
             raise InputError(f"what {state.path} belongs to is not known: {advice}")
         if not known:
