@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from contextlib import closing, suppress
+from importlib.util import find_spec
 
 import click
 
@@ -13,7 +14,7 @@ from ganime.commands.evaluate import hold_out, only_training
 from ganime.commands.process import INTERRUPTED, leave, on_signals
 from ganime.commands.tools import STEPS, echo, program, quiet_start
 from ganime.data.names import show
-from ganime.errors import GanimeError, InputError, one_line
+from ganime.errors import InputError, missing, one_line
 
 
 @click.command()
@@ -87,8 +88,8 @@ def fit(
     recipe = get_recipe(recipe_name).override(*overrides)
     pictures = open_pictures(data, strict) if data is not None else DrawnFaces()
     run = Run(run_name if run_name is not None else f"{pictures.name}-{recipe_name}")
-    if tensorboard:
-        _require_tensorboard()
+    if tensorboard and find_spec("tensorboard") is None:
+        raise missing("tensorboard")
 
     with quiet_start():
         from ganime.training.callbacks import TensorBoard
@@ -165,7 +166,7 @@ def _leave_unsaved(run, progress):
     """End at once: an interrupt within what HDF5 or TensorFlow does may end in a crash. A state is replaced whole or not."""
     with suppress(Exception):
         progress.close()  # the terminal gets its cursor back
-    state = "the last saved state stays" if run.state_path.exists() else "nothing was saved yet"
+    state = "the last saved state stays" if run.state_path.exists() or run.previous_path.exists() else "nothing was saved yet"
     leave(f"Not saved; {state}. Continue with: {one_line(_this_command(), longest=None)}")
 
 
@@ -180,10 +181,3 @@ def _this_command():
     started = {"ganime": ["ganime"], "python -m ganime": [sys.executable, "-m", "ganime"]}
     join = subprocess.list2cmdline if sys.platform == "win32" else shlex.join  # PowerShell calls nothing that is in quotes
     return join([*started.get(program(), [sys.executable, sys.argv[0]]), *sys.argv[1:]])
-
-
-def _require_tensorboard():
-    try:
-        import tensorboard  # noqa: F401
-    except ImportError:
-        raise GanimeError("--tensorboard needs TensorBoard: pip install tensorboard") from None

@@ -1,6 +1,7 @@
 """The command that makes faces."""
 
 import math
+from functools import partial
 from pathlib import Path
 
 import click
@@ -53,9 +54,9 @@ def generate(output, force, latents_path, **chosen):
         check_latents_name("--save-latents", latents_path, force)
         if latents_path.resolve() == output.resolve():
             raise InputError("--save-latents and --output are the same")
-    generator, points, source = open_faces(default_seeds=SEEDS, **chosen)
+    check = partial(_check_grid, output) if grid else None
+    generator, points, source = open_faces(default_seeds=SEEDS, check=check, **chosen)
     if grid:
-        _check_grid(output, len(points), *generator.output_shape[1:3])
         grids.save_picture(output, grids.make_grid(paint(generator, points)))
     else:
         numbers = range(len(points)) if chosen["latents"] else parse_seeds(chosen["seeds"] or SEEDS)
@@ -74,12 +75,12 @@ def _place(folder, number):
     return folder / f"face-{number:06d}.png"
 
 
-def _check_grid(output, count, height, width):
+def _check_grid(output, generator, count):
     """Refuse a grid that is too large to be made in memory, or to be looked at."""
     from ganime.data.names import show
     from ganime.pictures.grids import GAP
 
-    height, width = height + GAP, width + GAP
+    height, width = (side + GAP for side in generator.output_shape[1:3])
     most = min(math.isqrt(MOST_PIXELS // (height * width)), MOST_SIDE // max(height, width)) ** 2
     if count > most:
         raise InputError(

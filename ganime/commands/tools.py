@@ -91,13 +91,14 @@ def scale_options(command):
     return scale(sharp(command))
 
 
-def open_faces(run_name, model, seeds, latents, truncation, strengths, default_seeds, also=0):
+def open_faces(run_name, model, seeds, latents, truncation, strengths, default_seeds, also=0, check=None):
     """The generator and the latents that a user has chosen.
 
     Args:
         run_name, model, seeds, latents, truncation, strengths: What `faces_options` gave.
         default_seeds: Which seeds where neither seeds nor latents are given.
         also: How many more faces the generator is going to make.
+        check: Called with the generator and the number of latents before they are made; may raise.
 
     Returns:
         A generator for `ganime.generation.sampling.paint`, latents float32 [count, latent_size], and whose it is, in words.
@@ -117,6 +118,8 @@ def open_faces(run_name, model, seeds, latents, truncation, strengths, default_s
     size = generator.input_shape[-1]
     if latents and chosen.shape[1] != size:
         raise InputError(f"{latents} holds latents of {chosen.shape[1]} numbers; those of this generator have {size}")
+    if check:
+        check(generator, len(chosen))
     if not latents:
         chosen = points.from_seeds(chosen, size)
     chosen = chosen * np.float32(truncation)

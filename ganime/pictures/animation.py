@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from ganime.data.decode import UnreadablePicture, decode_picture, read_picture
 from ganime.data.folder import NAMED_AT_MOST
 from ganime.data.names import show
-from ganime.errors import GanimeError, InputError
+from ganime.errors import GanimeError, InputError, missing
 from ganime.files import atomic_write
 from ganime.pictures.gif import write_gif
 from ganime.pictures.grids import check_sides
@@ -64,7 +64,7 @@ def check_animation(path: Path) -> str:
         try:
             import imageio_ffmpeg  # noqa: F401
         except ImportError:
-            raise GanimeError('MP4 needs ffmpeg: pip install "imageio[ffmpeg]", or name a .gif') from None
+            raise missing("imageio[ffmpeg]") from None
     return kind
 
 

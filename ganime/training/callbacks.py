@@ -60,7 +60,8 @@ class Checkpoint(Periodic):
 
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
-        self.saved_step = self.step if self.state_path.exists() else None
+        saved = (path for path in (self.state_path, self.previous_path) if path)
+        self.saved_step = self.step if any(path.exists() for path in saved) else None
 
     def on_train_batch_end(self, batch, logs=None):
         if self.is_due():
