@@ -20,6 +20,7 @@ from PIL import Image
 
 from ganime.data.decode import load_picture
 from ganime.data.detect import FaceDetector
+from ganime.data.folder import FolderListing
 from ganime.data.prepare import prepare
 
 PLANTED = 500  # of each kind
@@ -78,7 +79,7 @@ def paste(portraits, folder, random):
 def run(source, target, detector):
     """Prepare, and return the lines of the index and the seconds it took."""
     start = time.perf_counter()
-    prepare(source, target, detector)
+    prepare(FolderListing(source), target, detector)
     seconds = time.perf_counter() - start
     with open(target / "index.csv", newline="") as file:
         return list(csv.DictReader(file)), seconds

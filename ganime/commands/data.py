@@ -75,17 +75,17 @@ def prepare(source, target, size, no_detect, cascade, margin, min_size, min_shar
     """
     from ganime.data import prepare as preparing
     from ganime.data.detect import MARGIN, FaceDetector
-    from ganime.data.folder import CONTACT_SHEET
-    from ganime.data.sources import locate
+    from ganime.data.listing import CONTACT_SHEET
+    from ganime.data.sources import open_listing
 
     if no_detect and (cascade or margin is not None):
         raise InputError("--cascade and --margin are for finding faces, which --no-detect leaves out")
-    folder, subfolders = locate(source)
+    listing = open_listing(source, without=target)  # a link in the source may lead there
     with quiet_start():
         detector = None if no_detect else FaceDetector(cascade)
     settings = preparing.Settings(size, MARGIN if margin is None else margin, min_size, min_sharpness, encoding)
     with progress_bar(interrupted="The same command goes on.") as report:
-        result = preparing.prepare(folder, target, detector, settings, subfolders, report)
+        result = preparing.prepare(listing, target, detector, settings, report)
     for name, count in result.items():
         if count or name in ("pictures", "kept"):
             echo(f"{count:>10,}  {name}")
@@ -107,11 +107,13 @@ def prepare(source, target, size, no_detect, cascade, margin, min_size, min_shar
 def check(folder, sheet, table, force):
     """Say what is in a folder of pictures: formats, sizes, unreadable files, copies."""
     from ganime.data.check import check as look_at
-    from ganime.data.folder import CONTACT_SHEET, save_contact_sheet
-    from ganime.data.sources import locate
+    from ganime.data.check import save_contact_sheet
+    from ganime.data.listing import CONTACT_SHEET
+    from ganime.data.sources import open_listing
     from ganime.files import atomic_write
 
-    name, (folder, subfolders) = folder, locate(folder)
+    listing = open_listing(folder)
+    name, folder = folder, listing.path
     named = sheet or Path(CONTACT_SHEET)
     own = named.name == CONTACT_SHEET and folder.resolve() in named.resolve().parents  # the folder's overview, made anew
     sheet = sheet or free_name(CONTACT_SHEET, force or own)
@@ -122,7 +124,7 @@ def check(folder, sheet, table, force):
         check_outside(table, folder)
         check_file("--csv", table, force)
     with progress_bar() as report:
-        findings = look_at(folder, subfolders, report)
+        findings = look_at(listing, report)
     echo(f"{sum(findings.formats.values()):,} readable pictures in {show(folder)} and below")
     _echo_counts("formats", findings.formats)
     _echo_counts("sizes", {f"{width}x{height}": count for (width, height), count in findings.sizes.items()})
@@ -137,7 +139,7 @@ def check(folder, sheet, table, force):
     if table:
         with atomic_write(table) as part, open(part, "w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([("file", "problem", "detail"), *problems])
-    save_contact_sheet(sheet, [folder / path for path in findings.good])
+    save_contact_sheet(sheet, len(findings.good), lambda i: listing.load(findings.good[i], 64))
     if findings.good:
         echo(f"{show(sheet)} shows some of them.")
     if findings.exact_copies or findings.near_copies:
@@ -162,12 +164,12 @@ def pack(folder, file, size, force):
       python cli.py data pack faces faces.npy
       python cli.py fit --data faces.npy
     """
-    from ganime.data.folder import PictureFolder
+    from ganime.data.packed import PackedPictures
     from ganime.data.packed import pack as pack_pictures
     from ganime.data.sources import open_pictures
 
     pictures = open_pictures(folder)
-    if not isinstance(pictures, PictureFolder):
+    if isinstance(pictures, PackedPictures):
         raise InputError(f"{show(folder)} is packed already")
     with progress_bar(interrupted="The same command goes on.") as report:
         packed = pack_pictures(pictures, file, size, report, force)

@@ -1,23 +1,27 @@
-"""What is in a folder of pictures, and what should not be (no TensorFlow)."""
+"""What is in a set of pictures, and what should not be (no TensorFlow)."""
 
+import contextlib
 import hashlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from ganime.data.copies import NearCopies, perceptual_hash
-from ganime.data.decode import UnreadablePicture, decode_picture, describe_picture, fit_square, read_picture
-from ganime.data.folder import walk
+from ganime.data.decode import UnreadablePicture, fit_square
+from ganime.data.listing import Listing
 from ganime.data.parallel import in_order
+from ganime.pictures.grids import make_grid, save_picture
 
 
 @dataclass
 class Findings:
-    """What `check` found; all paths are within the folder.
+    """What `check` found; all names are within the source.
 
     Attributes:
-        good: Pictures that are readable and no copy of an earlier one.
+        good: Indices of the pictures that are readable and no copy of an earlier one.
         formats: Number of readable pictures of each format.
         sizes: Number of readable pictures of each (width, height).
         unreadable: Reason for each file that cannot be read.
@@ -25,7 +29,7 @@ class Findings:
         near_copies: The earlier picture for each one that looks the same (`perceptual_hash`).
     """
 
-    good: list[str] = field(default_factory=list)
+    good: list[int] = field(default_factory=list)
     formats: Counter = field(default_factory=Counter)
     sizes: Counter = field(default_factory=Counter)
     unreadable: dict[str, str] = field(default_factory=dict)
@@ -33,47 +37,53 @@ class Findings:
     near_copies: dict[str, str] = field(default_factory=dict)
 
 
-def check(
-    folder: Path,
-    subfolders: tuple[str, ...] = (),
-    report: Callable[[int, int], None] = lambda done, total: None,
-) -> Findings:
-    """Read every picture under a folder, on all cores; nothing is changed.
+def check(listing: Listing, report: Callable[[int, int], None] = lambda done, total: None) -> Findings:
+    """Read every picture of a source, on all cores; nothing is changed.
 
     Args:
-        folder: Where to look, recursively.
-        subfolders: Look only into these folders within it.
+        listing: What to look at.
         report: Called with the numbers of pictures done and to do.
-
-    Raises:
-        InputError: If it is no folder.
     """
-    folder = Path(folder)
-    paths = sorted(path for path, _ in walk(folder, subfolders))
     findings, contents, looks = Findings(), {}, NearCopies()
-    looked_at = in_order(lambda path: _look_at(folder / path), paths)
-    for done, (path, result) in enumerate(zip(paths, looked_at, strict=True), 1):
-        report(done, len(paths))
+    for index, result in enumerate(in_order(lambda index: _look_at(listing, index), range(len(listing)))):
+        report(index + 1, len(listing))
+        name = listing.name_of(index)
         if isinstance(result, UnreadablePicture):
-            findings.unreadable[path] = str(result)
+            findings.unreadable[name] = str(result)
             continue
         digest, look, (kind, size) = result
         findings.formats[kind] += 1
         findings.sizes[size] += 1
-        if (original := contents.setdefault(digest, path)) != path:
-            findings.exact_copies[path] = original
+        if (original := contents.setdefault(digest, name)) != name:
+            findings.exact_copies[name] = original
         elif original := looks.find(look):
-            findings.near_copies[path] = original
+            findings.near_copies[name] = original
         else:
-            looks.add(path, look)
-            findings.good.append(path)
+            looks.add(name, look)
+            findings.good.append(index)
     return findings
 
 
-def _look_at(path):
+def save_contact_sheet(path: Path, count: int, load: Callable[[int], np.ndarray]) -> None:
+    """Write a grid of (at most) 100 pictures, evenly spaced; nothing if none is readable.
+
+    Args:
+        path: Where to write it.
+        count: How many there are.
+        load: Gives the one of an index, uint8 [64, 64, 3], or raises `UnreadablePicture`.
+    """
+    shown = []
+    for index in np.linspace(0, count - 1, min(count, 100)).astype(int).tolist():
+        with contextlib.suppress(UnreadablePicture):
+            shown.append(load(index))
+    if shown:
+        save_picture(path, make_grid(np.stack(shown)))
+
+
+def _look_at(listing, index):
     try:
-        data = read_picture(path)
-        look = perceptual_hash(fit_square(decode_picture(data, at_least=64), 64))
+        data = listing.read(index)
+        look = perceptual_hash(fit_square(listing.decode(data, at_least=64), 64))
     except UnreadablePicture as error:
         return error
-    return hashlib.sha256(data).digest(), look, describe_picture(data)
+    return hashlib.sha256(data).digest(), look, listing.describe(data)

@@ -16,7 +16,8 @@ from tokenize import TokenError
 import numpy as np
 from numpy.lib import format as npy
 
-from ganime.data.folder import PictureFolder, show
+from ganime.data.encoded import EncodedPictures
+from ganime.data.names import show
 from ganime.data.parallel import in_order
 from ganime.errors import GanimeError, InputError, printable
 from ganime.files import atomic_write, exclusive, insist, remove_parts
@@ -179,19 +180,19 @@ def _unseal(line, before=b""):
 
 
 def pack(
-    folder: PictureFolder,
+    pictures: EncodedPictures,
     path: str | os.PathLike,
     size: int = 64,
     report: Callable[[int, int], None] = lambda done, total: None,
     force: bool = False,
 ) -> PackedPictures:
-    """Decode all pictures of a folder into one file, on all cores.
+    """Decode all pictures of a source into one file, on all cores.
 
     Killed and called again it goes on where it was, from `<path>.part`, and ends with the same bytes; if that is damaged it
     begins anew.
 
     Args:
-        folder: The pictures.
+        pictures: The pictures.
         path: The file to make.
         size: Side of the pictures in pixels.
         report: Called with the numbers of pictures done and to do.
@@ -208,12 +209,12 @@ def pack(
     if path.is_dir():
         raise InputError(f"{show(path)} is a folder; give the name of a file to make")
     part, state = path.with_name(f"{path.name}.part"), path.with_name(f"{path.name}.part.json")
-    about = {"fingerprint": folder.fingerprint, "size": size}
+    about = {"fingerprint": pictures.fingerprint, "size": size}
     with exclusive(path.with_name(f".{path.name}.lock"), f"{show(path)} is being made by another process"):
         if force or not path.exists():
             try:
                 remove_parts(path.parent)
-                _write(folder, part, state, about, report)
+                _write(pictures, part, state, about, report)
                 os.replace(part, path)
             except OSError as error:
                 raise GanimeError(f"{show(path)} cannot be written ({error}); the same command goes on where it was") from error
@@ -227,13 +228,13 @@ def pack(
         return packed
 
 
-def _write(folder, part, state, about, report):
-    count, size = len(folder), about["size"]
+def _write(pictures, part, state, about, report):
+    count, size = len(pictures), about["size"]
     row, file = 3 * size**2, io.BytesIO()
     npy.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": (count, size, size, 3)})
     header = file.getvalue()
     unreadable, sums = _take_up(part, state, about, len(header), row)
-    folder.unreadable.update(unreadable)
+    pictures.unreadable.update(unreadable)
     done = len(sums) // 4
     needed, free = (count - done) * row + 4 * count, shutil.disk_usage(part.absolute().parent).free
     if needed > free:
@@ -242,18 +243,18 @@ def _write(folder, part, state, about, report):
         file.write(header)
         file.truncate(len(header) + done * row)
         file.seek(0, os.SEEK_END)
-        for picture in in_order(lambda index: folder.load(index, size), range(done, count)):
+        for picture in in_order(lambda index: pictures.load(index, size), range(done, count)):
             file.write(picture.data)
             sums += _sum(picture.data)
             done += 1
             if done % max(1, CHUNK // row) == 0 or done == count:
                 file.flush()
                 os.fsync(file.fileno())
-                notes = {"about": about, "done": done, "rows": zlib.crc32(sums), "unreadable": dict(folder.unreadable)}
+                notes = {"about": about, "done": done, "rows": zlib.crc32(sums), "unreadable": dict(pictures.unreadable)}
                 with atomic_write(state) as text:
                     text.write_bytes(_seal(notes))
                 report(done, count)
-        rest, notes = CHECKSUMS + sums, {**about, "unreadable": dict(sorted(folder.unreadable.items()))}
+        rest, notes = CHECKSUMS + sums, {**about, "unreadable": dict(sorted(pictures.unreadable.items()))}
         file.write(rest + _seal(notes, header + rest))
         file.flush()
         os.fsync(file.fileno())

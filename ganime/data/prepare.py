@@ -1,4 +1,4 @@
-"""From a folder of illustrations to a folder of faces: find, crop, resize, and drop what is no use (no TensorFlow)."""
+"""From illustrations to a folder of faces: find, crop, resize, and drop what is no use (no TensorFlow)."""
 
 import csv
 import hashlib
@@ -15,10 +15,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ganime.data.check import save_contact_sheet
 from ganime.data.copies import NearCopies, perceptual_hash
-from ganime.data.decode import UnreadablePicture, decode_picture, fit_square, read_picture
+from ganime.data.decode import UnreadablePicture, fit_square, load_picture
 from ganime.data.detect import MARGIN, FaceDetector, find_crops
-from ganime.data.folder import CONTACT_SHEET, save_contact_sheet, show, walk
+from ganime.data.listing import CONTACT_SHEET, Listing
+from ganime.data.names import show
 from ganime.data.parallel import in_order
 from ganime.errors import GanimeError, InputError
 from ganime.files import atomic_write, exclusive, remove_parts
@@ -75,69 +77,66 @@ class _Source:
 
 
 def prepare(
-    source: Path,
+    source: Listing,
     target: Path,
     detector: FaceDetector | None,
     settings: Settings = Settings(),
-    subfolders: tuple[str, ...] = (),
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, int]:
-    """Crop the faces of all pictures under a folder into another, on all cores.
+    """Crop the faces of all pictures of a source into a folder, on all cores.
 
     The largest files come first, so that of several copies the best is kept. `target` gets the faces, `index.csv` with a line
     for each of them and for each picture without one, a contact sheet, and `prepare.json`. Killed and called again it goes on
     where it was, and ends with the same bytes; pictures that were added to `source` are taken in.
 
     Args:
-        source: Folder of pictures; nothing in it is changed.
+        source: The pictures; nothing there is changed.
         target: Folder to make, or one that was made with the same source and settings.
         detector: Finds the faces; None if each picture is a face already, and its middle is taken.
         settings: What to keep and how to write it.
-        subfolders: Take only what lies in these folders within `source`.
         report: Called with the numbers of pictures done and to do.
 
     Returns:
         The numbers of `pictures`, of `kept` faces, and of what was dropped for each reason in `DROPPED`.
 
     Raises:
-        InputError: If `source` is no folder or has no pictures, or `target` holds something else.
+        InputError: If `source` has no pictures, or `target` holds something else.
         GanimeError: If another process writes to `target`, or it cannot be written.
     """
-    source, target = Path(source), Path(target)
-    about = {"source": show(source.resolve()), "cascade": detector and detector.sha256, **vars(settings)}
+    target = Path(target)
+    about = {"source": show(source.path.resolve()), "cascade": detector and detector.sha256, **vars(settings)}
     about["min_size"] = settings.least_side
-    before = _check_target(source.resolve(), target.resolve(), about)
-    # A link in `source` may lead to `target`.
-    files = sorted(walk(source, subfolders, without=target), key=lambda file: (-file[1], file[0]))
-    if not files:
-        raise InputError(f"there are no pictures in {show(source)} and below")
+    before = _check_target(source.path.resolve(), target.resolve(), about)
+    if not len(source):
+        raise InputError(f"there are no pictures in {show(source.path)}")
     try:
         with exclusive(target / ".lock", f"{show(target)} is being written by another process"):
             remove_parts(target)
-            return _prepare(source, target, detector, settings, files, about, "result" in before, report)
+            return _prepare(source, target, detector, settings, about, "result" in before, report)
     except OSError as error:
         raise GanimeError(f"{show(target)} cannot be written ({error}); the same command goes on where it was") from error
 
 
-def _prepare(source, target, detector, settings, files, about, finished, report):
+def _prepare(source, target, detector, settings, about, finished, report):
     if not finished:  # without this file the folder is nobody's
         _write_json(target / "prepare.json", about)
     index = _Index(target, settings, finished)
     _write_json(target / "prepare.json", about)
-    waiting = [path for path, _ in files if show(path) not in index.sources]
-    before = len(files) - len(waiting)
-    looked_at = in_order(lambda path: _look_at(source, path, detector, settings), waiting)
+    waiting = [i for i in range(len(source)) if show(source.name_of(i)) not in index.sources]
+    waiting.sort(key=lambda i: (-source.size_of(i), source.name_of(i)))
+    before = len(source) - len(waiting)
+    looked_at = in_order(lambda i: _look_at(source, i, detector, settings), waiting)
     try:
         for done, found in enumerate(looked_at, before + 1):
             index.add(found)
-            report(done, len(files))
+            report(done, len(source))
     finally:
         looked_at.close()
         index.close()
     index.remove_what_is_not_kept()
     summary = {"pictures": len(index.sources), **{reason: index.counts[reason] for reason in ("kept", *DROPPED)}}
     _write_json(target / "prepare.json", {**about, "result": summary})
-    save_contact_sheet(target / CONTACT_SHEET, [target / name for name in index.kept])
+    save_contact_sheet(target / CONTACT_SHEET, len(index.kept), lambda i: load_picture(target / index.kept[i], 64))
     return summary
 
 
@@ -168,11 +167,12 @@ def _check_target(source, target, about):
     return {}
 
 
-def _look_at(source, path, detector, settings):
+def _look_at(source, index, detector, settings):
     """Everything about one picture that does not depend on the others."""
+    path = source.name_of(index)
     try:
-        data = read_picture(source / path)
-        picture = decode_picture(data)
+        data = source.read(index)
+        picture = source.decode(data)
     except UnreadablePicture as error:
         return _Source(path, str(error))
     boxes = find_crops(picture, detector, settings.least_side, settings.margin)

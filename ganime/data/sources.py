@@ -3,13 +3,16 @@
 import os
 from pathlib import Path
 
-from ganime.data.folder import PictureFolder, show
+from ganime.data.encoded import EncodedPictures
+from ganime.data.folder import FolderListing, PictureFolder
+from ganime.data.listing import Listing
+from ganime.data.names import show
 from ganime.data.packed import PackedPictures
 from ganime.data.public import PUBLIC_SETS, download
 from ganime.errors import InputError
 
 
-def open_pictures(data: str | os.PathLike, strict: bool = False) -> PictureFolder | PackedPictures:
+def open_pictures(data: str | os.PathLike, strict: bool = False) -> EncodedPictures | PackedPictures:
     """Pictures of a folder, of a file made by `pack`, or of a public data set, which is downloaded if it is not there yet.
 
     Args:
@@ -28,6 +31,21 @@ def open_pictures(data: str | os.PathLike, strict: bool = False) -> PictureFolde
     if not Path(data).is_dir():
         pictures.name = data
     return pictures
+
+
+def open_listing(data: str | os.PathLike, without: Path | None = None) -> Listing:
+    """What there is to train on in what `open_pictures` takes, usable or not.
+
+    Args:
+        data: As `open_pictures` has it.
+        without: A folder that is left out of a folder.
+
+    Raises:
+        InputError: If it is none of them.
+        GanimeError: If the data set cannot be downloaded.
+    """
+    folder, subfolders = locate(os.fspath(data))
+    return FolderListing(folder, subfolders, without)
 
 
 def locate(data: str) -> tuple[Path, tuple[str, ...]]:

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ganime.data.decode import UnreadablePicture, decode_picture, read_picture
-from ganime.data.folder import NAMED_AT_MOST
+from ganime.data.encoded import NAMED_AT_MOST
 from ganime.data.names import show
 from ganime.errors import GanimeError, InputError, missing
 from ganime.files import atomic_write

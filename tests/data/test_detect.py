@@ -14,6 +14,7 @@ from PIL import Image
 from ganime.data import detect
 from ganime.data.decode import load_picture
 from ganime.data.detect import FaceDetector
+from ganime.data.folder import FolderListing
 from ganime.data.prepare import prepare
 from ganime.errors import GanimeError, InputError
 from tests.conftest import DATASETS
@@ -34,7 +35,7 @@ def test_faces_in_pages_are_found(tmp_path):
             side = int(places.integers(200, 300))
             canvas.paste(Image.fromarray(load_picture(file, side)), (i % 3 * 320, i // 3 * 320))
         canvas.save(tmp_path / "pages" / f"page{page}.png")
-    result = prepare(tmp_path / "pages", tmp_path / "target", FaceDetector(CASCADE))
+    result = prepare(FolderListing(tmp_path / "pages"), tmp_path / "target", FaceDetector(CASCADE))
     kept = [row for row in index(tmp_path / "target") if row["file"]]
     middles = {(row["source"], *((int(row[left]) + int(row["side"]) // 2) // 320 for left in "xy")) for row in kept}
     assert len(middles) >= 23

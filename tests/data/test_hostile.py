@@ -14,7 +14,8 @@ from PIL import Image
 from ganime.data.check import check
 from ganime.data.decode import UnreadablePicture, decode_picture, load_picture, read_picture
 from ganime.data.drawn import draw_face
-from ganime.data.folder import PictureFolder, show
+from ganime.data.folder import FolderListing, PictureFolder
+from ganime.data.names import show
 from ganime.data.packed import pack
 from ganime.data.prepare import prepare
 from tests.conftest import ROOT
@@ -118,16 +119,19 @@ def test_strict_names_the_first_of_them(everything):
 
 def test_check_names_them(everything):
     before = state(everything)
-    findings = check(everything)
+    listing = FolderListing(everything)
+    findings = check(listing)
     assert_named(findings.unreadable)
     handled = LISTED - REASONS.keys() | {f"good{i}.png" for i in range(GOOD)}
-    assert {*findings.good, *findings.exact_copies, *findings.near_copies} == handled
+    good = map(listing.name_of, findings.good)
+    assert {*good, *findings.exact_copies, *findings.near_copies} == handled
     assert state(everything) == before
 
 
 def test_prepare_names_them_and_writes_nowhere_else(everything, tmp_path):
     before = state(everything)
-    counts = prepare(everything, tmp_path / "target", None)
+    target = tmp_path / "target"
+    counts = prepare(FolderListing(everything, without=target), target, None)
     with open(tmp_path / "target" / "index.csv", newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     original = {show(name): name for name in LISTED}
@@ -137,7 +141,7 @@ def test_prepare_names_them_and_writes_nowhere_else(everything, tmp_path):
     assert state(everything) == before
     assert {path.name for path in tmp_path.iterdir()} == {"source", "target"}
     written = {path.name: path.read_bytes() for path in (tmp_path / "target").iterdir()}
-    assert prepare(everything, tmp_path / "target", None) == counts  # every name is known again
+    assert prepare(FolderListing(everything, without=target), target, None) == counts  # every name is known again
     assert {path.name: path.read_bytes() for path in (tmp_path / "target").iterdir()} == written
 
 

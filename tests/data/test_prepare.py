@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 from ganime.data.drawn import draw_face
-from ganime.data.folder import PictureFolder
+from ganime.data.folder import FolderListing, PictureFolder
 from ganime.data.prepare import Settings, prepare, sharpness
 from ganime.errors import GanimeError, InputError
 from tests.killing import kill_until_done, snapshot
@@ -55,7 +55,7 @@ def source(tmp_path):
 def test_what_becomes_of_each(source, tmp_path):
     before, target = snapshot(source), tmp_path / "target"
     counts = {"unreadable": 1, "exact copy": 1, "no face": 0, "too small": 1, "blurred": 1, "near copy": 2}
-    assert prepare(source, target, None) == {"pictures": 18, "kept": 12, **counts}
+    assert prepare(FolderListing(source), target, None) == {"pictures": 18, "kept": 12, **counts}
     assert fates(target) == {
         **{f"face{i:02}.png": "" for i in range(12)},
         "below/same.png": "exact copy",
@@ -82,7 +82,7 @@ def test_the_largest_of_several_copies_is_kept(tmp_path):
     (tmp_path / "source").mkdir()
     for side in (64, 200, 100):
         Image.fromarray(draw_face(1, 400)).resize((side, side)).save(tmp_path / "source" / f"{side}.png")
-    prepare(tmp_path / "source", tmp_path / "target", None)
+    prepare(FolderListing(tmp_path / "source"), tmp_path / "target", None)
     assert fates(tmp_path / "target") == {"64.png": "near copy", "200.png": "", "100.png": "near copy"}
 
 
@@ -90,23 +90,23 @@ def test_crops_have_a_margin_and_stay_inside(tmp_path):
     page = np.random.default_rng(0).integers(0, 200, (100, 200, 3), np.uint8)
     (tmp_path / "source").mkdir()
     Image.fromarray(page).save(tmp_path / "source" / "page.png")
-    prepare(tmp_path / "source", tmp_path / "target", Found(), Settings(size=16, margin=0.25, min_sharpness=0))
+    prepare(FolderListing(tmp_path / "source"), tmp_path / "target", Found(), Settings(size=16, margin=0.25, min_sharpness=0))
     boxes = sorted((int(row["x"]), int(row["y"]), int(row["side"])) for row in index(tmp_path / "target"))
     assert boxes == [(0, 0, 30), (86, 36, 30), (170, 70, 30)]
 
 
 def test_jpegs_can_be_written(source, tmp_path):
-    prepare(source, tmp_path / "target", None, Settings(size=32, encoding="jpg"))
+    prepare(FolderListing(source), tmp_path / "target", None, Settings(size=32, encoding="jpg"))
     files = [row["file"] for row in index(tmp_path / "target") if row["file"]]
     assert files and all(Image.open(tmp_path / "target" / file).format == "JPEG" for file in files)
 
 
 def test_added_pictures_are_taken_in_and_copies_still_known(source, tmp_path):
-    prepare(source, tmp_path / "target", None)
+    prepare(FolderListing(source), tmp_path / "target", None)
     before = snapshot(tmp_path / "target")
     Image.fromarray(draw_face(30, 80)).save(source / "new.png")
     Image.fromarray(draw_face(5, 80)).save(source / "late-copy.jpg", quality=70)
-    result = prepare(source, tmp_path / "target", None)
+    result = prepare(FolderListing(source), tmp_path / "target", None)
     assert result["kept"] == 13
     assert fates(tmp_path / "target")["late-copy.jpg"] == "near copy"
     after = snapshot(tmp_path / "target")
@@ -117,13 +117,13 @@ def test_nothing_is_overwritten(source, tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "diary.txt").write_text("dear diary")
     with pytest.raises(InputError, match="not empty"):
-        prepare(source, tmp_path / "full", None)
+        prepare(FolderListing(source), tmp_path / "full", None)
     for target in (source, source / "below" / "target", tmp_path):
         with pytest.raises(InputError, match="within each other"):
-            prepare(source, target, None)
-    prepare(source, tmp_path / "target", None)
+            prepare(FolderListing(source), target, None)
+    prepare(FolderListing(source), tmp_path / "target", None)
     with pytest.raises(InputError, match=r"size \(was 64, is 32\)"):
-        prepare(source, tmp_path / "target", None, Settings(size=32))
+        prepare(FolderListing(source), tmp_path / "target", None, Settings(size=32))
 
 
 @pytest.mark.skipif(os.sep != "/", reason="names of bytes")
@@ -131,15 +131,15 @@ def test_sources_of_any_name_are_told_apart(tmp_path):
     (tmp_path / "source").mkdir()
     for i, name in enumerate([b"a\nb.png", rb"a\nb.png", b"\xff.png", rb"\xff.png", b'quote",.png', b"../x.png"[3:]]):
         Image.fromarray(draw_face(i, 64)).save(os.fsencode(tmp_path / "source") + b"/" + name)
-    assert prepare(tmp_path / "source", tmp_path / "target", None)["kept"] == 6
+    assert prepare(FolderListing(tmp_path / "source"), tmp_path / "target", None)["kept"] == 6
     assert len(fates(tmp_path / "target")) == 6
-    assert prepare(tmp_path / "source", tmp_path / "target", None)["kept"] == 6
+    assert prepare(FolderListing(tmp_path / "source"), tmp_path / "target", None)["kept"] == 6
 
 
 def test_a_face_that_gives_way_to_a_better_copy_is_removed(source, tmp_path):
     """The last picture before a kill is taken anew; a better copy of it may have been added."""
     target = tmp_path / "target"
-    prepare(source, target, None)
+    prepare(FolderListing(source), target, None)
     last = [row for row in index(target) if row["file"]][-1]
     lines = (target / "index.csv").read_bytes().splitlines(keepends=True)
     end = next(i for i, line in enumerate(lines) if last["file"].encode() in line)
@@ -148,32 +148,32 @@ def test_a_face_that_gives_way_to_a_better_copy_is_removed(source, tmp_path):
     del about["result"]
     (target / "prepare.json").write_text(json.dumps(about))
     Image.open(source / last["source"]).convert("RGB").resize((200, 200)).save(source / "better.png")
-    result = prepare(source, target, None)
+    result = prepare(FolderListing(source), target, None)
     assert fates(target)[last["source"]] == "near copy"
     assert len(PictureFolder(target)) == result["kept"] == 12
 
 
 def test_deleted_faces_stay_away(source, tmp_path):
     target = tmp_path / "target"
-    prepare(source, target, None)
+    prepare(FolderListing(source), target, None)
     for row in index(target):
         (target / (row["file"] or "none")).unlink(missing_ok=True)
-    prepare(source, target, None)
+    prepare(FolderListing(source), target, None)
     assert not list(target.glob("*-0.png"))
 
 
 @pytest.mark.parametrize("name", ["index.csv", "prepare.json"])
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"[1, 2]\n[1]\n", b'{"a', b"a;b\nc;d\n"])
 def test_damaged_notes_are_told(source, tmp_path, name, content):
-    prepare(source, tmp_path / "target", None)
+    prepare(FolderListing(source), tmp_path / "target", None)
     (tmp_path / "target" / name).write_bytes(content)
     with pytest.raises(InputError, match=rf"{name} is damaged"):
-        prepare(source, tmp_path / "target", None)
+        prepare(FolderListing(source), tmp_path / "target", None)
 
 
 @pytest.mark.parametrize("column", ["source", "sharpness", "file", "dropped", "sha256", "hash"])
 def test_a_flipped_bit_in_the_index_is_told_and_no_face_is_lost(source, tmp_path, column):
-    prepare(source, tmp_path / "target", None)
+    prepare(FolderListing(source), tmp_path / "target", None)
     path = tmp_path / "target" / "index.csv"
     values = [row[column].encode() for row in index(path.parent)]
     content = path.read_bytes()
@@ -181,23 +181,23 @@ def test_a_flipped_bit_in_the_index_is_told_and_no_face_is_lost(source, tmp_path
     path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
     before = snapshot(path.parent)
     with pytest.raises(InputError, match=r"index\.csv is damaged; delete"):
-        prepare(source, tmp_path / "target", None)
+        prepare(FolderListing(source), tmp_path / "target", None)
     assert snapshot(path.parent) == before
 
 
 def test_an_index_of_an_earlier_build_is_taken_up(source, tmp_path, caplog):
-    summary = prepare(source, tmp_path / "target", None)
+    summary = prepare(FolderListing(source), tmp_path / "target", None)
     path = tmp_path / "target" / "index.csv"
     old = "".join(f"{line.rpartition(',')[0]}\n" for line in path.read_text().splitlines())
     path.write_text(old)
     Image.fromarray(draw_face(33, 80)).save(source / "new.png")
-    assert prepare(source, tmp_path / "target", None)["kept"] == summary["kept"] + 1
+    assert prepare(FolderListing(source), tmp_path / "target", None)["kept"] == summary["kept"] + 1
     assert path.read_text().startswith(old) and len(index(path.parent)) == 19
     assert "index.csv is of an earlier build, and its lines are not verified" in caplog.text
     path.write_text(old.replace("-0.png", "-0.jpg", 1))
     before = snapshot(path.parent)
     with pytest.raises(InputError, match=r"index\.csv is damaged"):
-        prepare(source, tmp_path / "target", None)
+        prepare(FolderListing(source), tmp_path / "target", None)
     assert snapshot(path.parent) == before
 
 
@@ -214,9 +214,9 @@ def test_a_disk_that_gets_full_is_one_line_and_nothing_is_lost(source, tmp_path,
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_bytes", fail_later)
         with pytest.raises(GanimeError, match=r"full cannot be written .*No space left.*the same command goes on"):
-            prepare(source, tmp_path / "full", None)
-    prepare(source, tmp_path / "full", None)
-    prepare(source, tmp_path / "whole", None)
+            prepare(FolderListing(source), tmp_path / "full", None)
+    prepare(FolderListing(source), tmp_path / "full", None)
+    prepare(FolderListing(source), tmp_path / "whole", None)
     assert snapshot(tmp_path / "full") == snapshot(tmp_path / "whole")
 
 
@@ -228,21 +228,21 @@ def test_a_source_that_vanishes_ends_it(source, tmp_path):
     for i in range(100):
         (source / f"copy{i}.png").write_bytes((source / "face03.png").read_bytes())
     with pytest.raises(GanimeError, match=r"the folder .* is gone"):
-        prepare(source, tmp_path / "target", None, report=vanish)
+        prepare(FolderListing(source), tmp_path / "target", None, report=vanish)
     assert "unreadable" not in fates(tmp_path / "target").values()
 
 
 def test_another_cascade_is_refused(source, tmp_path):
-    prepare(source, tmp_path / "target", Found(), Settings(size=16))
+    prepare(FolderListing(source), tmp_path / "target", Found(), Settings(size=16))
     with pytest.raises(InputError, match="cascade"):
-        prepare(source, tmp_path / "target", None, Settings(size=16))
-    prepare(source, tmp_path / "target", Found(), Settings(size=16, min_size=16))  # the same in words
+        prepare(FolderListing(source), tmp_path / "target", None, Settings(size=16))
+    prepare(FolderListing(source), tmp_path / "target", Found(), Settings(size=16, min_size=16))  # the same in words
 
 
 def test_a_folder_without_pictures_is_refused(tmp_path):
     (tmp_path / "source").mkdir()
     with pytest.raises(InputError, match="no pictures"):
-        prepare(tmp_path / "source", tmp_path / "target", None)
+        prepare(FolderListing(tmp_path / "source"), tmp_path / "target", None)
     assert not (tmp_path / "target").exists()
 
 
@@ -257,8 +257,9 @@ def test_sharpness_falls_with_blur_and_not_with_contrast():
 SLOWLY = """
 import sys, time
 from pathlib import Path
+from ganime.data.folder import FolderListing
 from ganime.data.prepare import prepare
-prepare(Path(sys.argv[1]), Path(sys.argv[2]), None, report=lambda *_: time.sleep(0.05))
+prepare(FolderListing(Path(sys.argv[1])), Path(sys.argv[2]), None, report=lambda *_: time.sleep(0.05))
 """
 
 
@@ -268,6 +269,6 @@ def test_killed_at_any_moment_it_ends_with_the_same_bytes(source, tmp_path):
         Image.fromarray(draw_face(i % 60, 80)).save(file, "PNG")
         (source / f"more{i}.png").write_bytes(file.getvalue())
     kills = kill_until_done(SLOWLY, [source, tmp_path / "killed"])
-    prepare(source, tmp_path / "whole", None)
+    prepare(FolderListing(source), tmp_path / "whole", None)
     assert kills >= 3
     assert snapshot(tmp_path / "killed") == snapshot(tmp_path / "whole")

@@ -1,0 +1,186 @@
+"""What a source of encoded pictures holds: names, sizes and places, in few bytes each (no TensorFlow)."""
+
+import hashlib
+import itertools
+import os
+from array import array
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from ganime.data.decode import SUFFIXES, decode_picture, describe_picture, fit_square, is_picture
+from ganime.data.labels import LABELS, read_labels
+from ganime.data.names import show
+
+CONTACT_SHEET = "contact-sheet.png"  # an overview that `data prepare` and `data check` write; not a picture to train on
+HEAD = 16  # bytes of a file that tell whether it is a picture
+_SUFFIXES, _SHEET = tuple(map(str.encode, SUFFIXES)), CONTACT_SHEET.encode()
+_TEXTS = (b".txt", b".caption")
+
+
+class Listing:
+    """The encoded pictures of a source, in the order of their names, and an account of what else is in it.
+
+    A folder and the archives of it list the same names and sizes: they have one order and one fingerprint. A subclass finds
+    them and reads one of them.
+
+    Args:
+        path: Where the source is.
+        found: Of each picture its name within the source, with `/` on every system, its size in bytes, and its place, bytes of
+            one length that say where a subclass finds it; with `place_size` 0 there are none.
+        left_out: How many other files there are, by (reason, ending); `why_left_out` gives both.
+        place_size: Length of a place.
+        texts: Names of text files, which are counted as captions if a picture has the same name but for its ending. It may be
+            filled while `found` is gone through.
+
+    Attributes:
+        name: What a run of it is called.
+        fingerprint: Hash of all names and sizes.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        found: Iterable[tuple[bytes, int, bytes]],
+        left_out: Counter,
+        place_size: int = 0,
+        texts: Sequence[bytes] = (),
+    ):
+        self.path, self.left_out = path, left_out
+        self.name = path.resolve().name
+        # One byte string per file while they are sorted, one for all of them afterwards: 30 MB for a million.
+        entries = sorted(b"%s\0%d\0%s" % file for file in found)
+        left_out.update(_caption_or_not(text, entries) for text in texts)
+        self._place_size = place_size
+        if place_size:
+            self._places = b"".join(entry[-place_size:] for entry in entries)
+            for i, entry in enumerate(entries):
+                entries[i] = entry[:-place_size]
+        self._ends = array("q", itertools.accumulate(map(len, entries)))
+        self._entries = b"".join(entries)
+        del entries
+        self.fingerprint = hashlib.sha256(self._entries).hexdigest()
+
+    def __len__(self):
+        return len(self._ends)
+
+    def __str__(self):
+        return f"{len(self):,} pictures in {self.where}"
+
+    @property
+    def where(self) -> str:
+        """The place that was looked at, in words."""
+        return show(self.path)
+
+    def name_of(self, index: int) -> str:
+        """The name of a picture within the source."""
+        entry = self._entry(index)
+        return os.fsdecode(entry[: entry.index(b"\0")])
+
+    def size_of(self, index: int) -> int:
+        """How many bytes a picture has, encoded; 0 if that is not known."""
+        entry = self._entry(index)
+        return int(entry[entry.index(b"\0") + 1 : -1])
+
+    def place_of(self, index: int) -> bytes:
+        """Where a subclass finds a picture."""
+        return self._places[index * self._place_size : (index + 1) * self._place_size]
+
+    def read(self, index: int) -> bytes:
+        """The content of a picture's file.
+
+        Raises:
+            UnreadablePicture: If it alone cannot be had.
+            GanimeError: If the source is gone, or the disk or the network fails for longer than `insist` waits.
+        """
+        raise NotImplementedError
+
+    def decode(self, data: bytes, at_least: int | None = None) -> np.ndarray:
+        """What `read` gave as a picture, uint8 [height, width, 3], RGB; arguments and errors are those of `decode_picture`."""
+        return decode_picture(data, at_least)
+
+    def describe(self, data: bytes) -> tuple[str, tuple[int, int]]:
+        """Format, and width and height in pixels, of what `decode` took."""
+        return describe_picture(data)
+
+    def load(self, index: int, size: int) -> np.ndarray:
+        """Read, decode and fit a picture: uint8 [size, size, 3], RGB.
+
+        Raises:
+            UnreadablePicture, GanimeError: As `read` and `decode_picture` do.
+        """
+        return fit_square(self.decode(self.read(index), at_least=size), size)
+
+    def label_of(self, index: int) -> str | None:
+        """The class of a picture: what the source's `dataset.json` says, else the folder at its top that the picture lies in.
+
+        Raises:
+            GanimeError: If the source is gone.
+        """
+        if self._labels is not None:
+            return self._labels[index]
+        first, slash, _ = self.name_of(index).partition("/")
+        return first if slash else None
+
+    def read_extra(self, name: str) -> bytes | None:
+        """The content of another file in the source, such as `dataset.json`; None if there is none of that name."""
+        raise NotImplementedError
+
+    @cached_property
+    def _labels(self):
+        return read_labels(self)
+
+    def _entry(self, index):
+        return self._entries[self._ends[index - 1] if index else 0 : self._ends[index]]
+
+
+def is_hidden(name: bytes) -> bool:
+    """Whether a file or folder of this name (without those above it) is passed over, whatever it holds."""
+    return name.startswith(b".") or name == _SHEET or name == b"__MACOSX"
+
+
+def is_named_as_picture(name: bytes) -> bool:
+    """Whether a name has the ending of a picture."""
+    return name.lower().endswith(_SUFFIXES)
+
+
+def is_backup(name: bytes) -> bool:
+    """Whether a name is what editors give to a file's content before the last change, as in `face.png~`."""
+    return name.endswith(b"~")
+
+
+def looks_like_picture(name: bytes, head: bytes) -> bool:
+    """Whether a file of this name that begins with these (`HEAD`) bytes is taken for a picture until it is decoded."""
+    return is_named_as_picture(name) or (not is_backup(name) and is_picture(head))
+
+
+def is_text(name: bytes) -> bool:
+    """Whether a name has the ending of a text that may describe a picture."""
+    return name.lower().endswith(_TEXTS)
+
+
+def why_left_out(name: bytes) -> tuple[str, str]:
+    """Why a file of this name within the source, which does not look like a picture, is left out; and the name's ending."""
+    last = name.rpartition(b"/")[2]
+    if any(map(is_hidden, name.split(b"/"))):
+        return "hidden", ending_of(last)
+    if name == LABELS.encode():
+        return "labels", ending_of(last)
+    return "backup" if is_backup(last) else "no picture", ending_of(last)
+
+
+def ending_of(name: bytes) -> str:
+    """The ending of a name in lower case, with its dot; empty if there is none."""
+    return show(os.path.splitext(os.fsdecode(name))[1].lower())
+
+
+def _caption_or_not(text, entries):
+    """The reason for which a text is left out and its ending, given the sorted entries of all pictures."""
+    stem = text[: text.rindex(b".") + 1]
+    place = bisect_left(entries, stem)
+    described = place < len(entries) and entries[place].startswith(stem) and b"/" not in entries[place][len(stem) :]
+    return ("caption", ending_of(text)) if described else why_left_out(text)
