@@ -1,0 +1,247 @@
+"""The pictures in a zip file, read where they are (no TensorFlow)."""
+
+import os
+import struct
+import threading
+import zlib
+from array import array
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from ganime.data.decode import MAX_BYTES, UnreadablePicture, format_of, is_picture
+from ganime.data.labels import MAX_EXTRA
+from ganime.data.listing import HEAD, Listing, ending_of, is_backup, is_hidden, is_named_as_picture, is_text, why_left_out
+from ganime.data.names import show
+from ganime.data.zip_directory import LOCAL_SIZE, ZipDirectory
+from ganime.errors import GanimeError, InputError
+from ganime.files import insist
+
+STORED, DEFLATED, ENCRYPTED = 0, 8, 1
+METHODS = {1: "shrink", 6: "implode", 9: "deflate64", 12: "bzip2", 14: "lzma", 20: "zstd", 93: "zstd", 95: "xz", 98: "ppmd"}
+FAT, NTFS, VFAT = 0, 10, 14  # systems that a zip file was made on
+NAMED = 10  # archives within the file
+LARGE, MAX_RATIO = 2**24, 100  # a member that is larger unpacked may be at most so many times its size in the file
+CODES = 512  # bytes, amply, before the content of a compressed file
+USUAL, ALIGNED = 64, 4096  # bytes of the extra field before a member, usually and where members begin at a page
+
+_PLACE = struct.Struct("<QIIB")  # place of a member's header, compressed size, CRC-32, method
+_LOCAL = struct.Struct("<4s2x2H16x2H")  # signature, flags, method, lengths of name and extra field
+
+
+class ZipListing(Listing):
+    """The pictures of a zip file of a folder, under the names that they have in that folder; nothing is unpacked to disk.
+
+    Members may be stored or deflated. A single folder around everything is the archive's, and no part of the names. Of two
+    members of one name the last counts, as when they are unpacked. Names are bytes, as folders have them, save that of an
+    archive made on Windows the backslashes become slashes. Every picture is verified (CRC-32) whenever it is read. The file
+    stays open.
+
+    Args:
+        path: The file.
+
+    Attributes:
+        name: The file's, without its ending.
+
+    Raises:
+        InputError: If it is no whole zip file, encrypted, one part of several, if its members overlap, or if all its pictures
+            are compressed in another way.
+    """
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = Path(path)
+        self._file = open(path, "rb", buffering=0)  # noqa: SIM115 (open as long as the listing is)
+        self._turn, self._status, self._extra = threading.Lock(), _status(self._file), USUAL
+        self._directory = ZipDirectory(self.path, self._bytes_at, self._status[0])
+        replaced, self.left_out, self.archives, methods, texts = self._survey(), Counter(), [], Counter(), []
+        super().__init__(self.path, self._pictures(replaced, methods, texts), self.left_out, _PLACE.size, texts)
+        self.name = self.path.stem
+        if methods and not methods.keys() & {STORED, DEFLATED}:
+            what = f"the pictures in {show(path)} are compressed with {' and '.join(map(_name, methods))}, which cannot be read"
+            raise InputError(f"{what}; unpack it, or pack it anew with stored members (zip -0)")
+
+    def read(self, index: int) -> bytes:
+        name, size, _ = self._entry(index).split(b"\0")
+        data = self._content(self._top + name, int(size), *_PLACE.unpack_from(self._places, index * _PLACE.size))
+        if not format_of(data):
+            raise UnreadablePicture("not a picture" if data else "empty")
+        return data
+
+    def read_extra(self, name: str) -> bytes | None:
+        wanted, found = os.fsencode(name), None
+        for member in self._directory:
+            if self._within(member[0]) == wanted:
+                found = member
+        if not found:
+            return None
+        stored_as, place, packed, size, crc, method, *_ = found
+        if size > MAX_EXTRA:
+            return self._beginning(stored_as, place, packed, method, MAX_EXTRA + 1)
+        try:
+            return self._content(self._with_slashes(stored_as), size, place, packed, crc, method)
+        except UnreadablePicture as error:
+            raise InputError(f"{show(name)} in {show(self.path)}: {error}") from error
+
+    def _survey(self):
+        """Find the folder around everything, and see that no members overlap; gives the indices of those replaced by others."""
+        places, ends, hashes = array("q"), array("q"), array("q")
+        common, slashes, windows = None, False, True
+        for name, place, packed, _, _, _, flags, system in self._directory:
+            if flags & ENCRYPTED:
+                raise InputError(f"{show(self.path)} is encrypted; unpack it with its password and give the folder")
+            places.append(place)
+            ends.append(place + LOCAL_SIZE + len(name) + packed)
+            hashes.append(hash(name))
+            slashes, windows = slashes or b"/" in name, windows and system in (FAT, NTFS, VFAT)
+            if common is None or not name.startswith(common):
+                first = name.replace(b"\\", b"/").partition(b"/")[0]
+                if first == b"." or not is_hidden(first):
+                    common = os.path.commonprefix([name if common is None else common, name])  # noqa: RUF071 (of characters)
+        self._backslashes = windows and not slashes
+        common = self._with_slashes(common or b"")
+        here = 2 * common.startswith(b"./")
+        self._top = common[: max(here, common.find(b"/", here) + 1)]
+        places, ends, hashes = (np.frombuffer(numbers, np.int64) for numbers in (places, ends, hashes))
+        order = np.argsort(places)
+        if np.any(ends[order[:-1]] > places[order[1:]]):
+            raise InputError(f"{show(self.path)} is damaged or made to do harm: its members overlap; make it anew")
+        # Two different names of one hash (of 64 bits) are not to be expected among millions.
+        order = np.argsort(hashes, kind="stable")
+        return set(order[:-1][hashes[order[:-1]] == hashes[order[1:]]].tolist())
+
+    def _pictures(self, replaced, methods, texts):
+        """Name, size and place of each picture; counts their methods and what is left out, and gathers the texts."""
+        for index, (stored_as, place, packed, size, crc, method, _, _) in enumerate(self._directory):
+            name = self._within(stored_as)
+            if not name or name.endswith(b"/"):
+                continue
+            if index in replaced:
+                self.left_out["replaced", ending_of(name)] += 1
+            elif self._is_picture(name, stored_as, place, packed, method):
+                methods[method] += 1
+                yield name, size, _PLACE.pack(place, min(packed, 2**32 - 1), crc, min(method, 255))
+            elif is_text(name):
+                texts.append(name)
+            else:
+                reason, ending = why_left_out(name)
+                self.left_out[reason, ending] += 1
+                if reason == "archive":
+                    self.archives = sorted([*self.archives, os.fsdecode(name)])[:NAMED]
+
+    def _is_picture(self, name, stored_as, place, packed, method):
+        if any(map(is_hidden, name.split(b"/"))) or b"\0" in name:
+            return False
+        if is_named_as_picture(name):
+            return True
+        return not is_backup(name) and is_picture(self._beginning(stored_as, place, packed, method, HEAD))
+
+    def _with_slashes(self, name):
+        return name.replace(b"\\", b"/") if self._backslashes else name
+
+    def _within(self, stored_as):
+        return self._with_slashes(stored_as).removeprefix(self._top)
+
+    def _content(self, name, size, place, packed, crc, method):
+        """What a member unpacks to, verified."""
+        if method not in (STORED, DEFLATED):
+            raise UnreadablePicture(f"compressed with {_name(method)}")
+        if max(size, packed) > MAX_BYTES:
+            raise UnreadablePicture(f"{max(size, packed):,} bytes are more than {MAX_BYTES:,}")
+        if size > LARGE and size > MAX_RATIO * packed:
+            raise UnreadablePicture(f"{size:,} bytes out of {packed:,} are more than a picture gives")
+        data = self._packed(name, place, packed, method)
+        if method == DEFLATED:
+            try:
+                data = _inflate(data, size + 1)
+            except zlib.error:
+                raise self._fault("damaged: it cannot be unpacked") from None
+        if len(data) != size:
+            raise self._fault("damaged: its size is another")
+        if zlib.crc32(data) != crc:
+            raise self._fault("damaged: its checksum is another")
+        return data
+
+    def _beginning(self, stored_as, place, packed, method, count):
+        """The first bytes of a member, not verified; none if they cannot be had."""
+        if method not in (STORED, DEFLATED):
+            return b""
+        try:
+            data = self._packed(self._with_slashes(stored_as), place, min(packed, 2 * count + CODES), method)
+            return _inflate(data, count) if method == DEFLATED else data[:count]
+        except (UnreadablePicture, zlib.error):
+            return b""
+
+    def _packed(self, name, place, length, method):
+        """So many bytes of a member as they are in the file; one read of header and content if the extra field is short."""
+        start = LOCAL_SIZE + len(name)
+        block = self._bytes_at(start + self._extra + length, place)
+        if len(block) < start:
+            raise self._fault("cut short")
+        signature, flags, its_method, name_length, extra = _LOCAL.unpack_from(block)
+        alike = signature == b"PK\3\4" and its_method == method and name_length == len(name) and not flags & ENCRYPTED
+        its_name = block[LOCAL_SIZE:start]
+        if not alike or (self._with_slashes(its_name) if self._backslashes else its_name) != name:
+            raise self._fault("its two headers disagree")
+        if extra > self._extra:
+            if extra < ALIGNED:
+                self._extra = extra
+            block, place, start, extra = self._bytes_at(length, place + start + extra), 0, 0, 0
+        data = block[start + extra : start + extra + length]
+        if len(data) < length:
+            raise self._fault("cut short")
+        return data
+
+    def _bytes_at(self, count, place):
+        """So many bytes from a place on; fewer at the file's end."""
+        try:
+            return self._try_bytes_at(count, place)
+        except OSError:
+            return insist(lambda: self._bytes_anew(count, place), f"{show(self.path)} cannot be read")
+
+    def _try_bytes_at(self, count, place):
+        # Not mapped into memory, where the system kills a process that meets a disk's error or the end of a file cut short.
+        file, parts = self._file, []
+        while True:
+            if hasattr(os, "pread"):
+                part = os.pread(file.fileno(), count, place)
+            else:
+                with self._turn:
+                    file.seek(place)
+                    part = file.read(count)
+            if len(part) == count and not parts:
+                return part
+            parts.append(part)
+            count, place = count - len(part), place + len(part)
+            if not part or not count:
+                return b"".join(parts)
+
+    def _bytes_anew(self, count, place):
+        """A network drive that was away may know nothing of files that were open before."""
+        file = open(self.path, "rb", buffering=0)  # noqa: SIM115
+        if _status(file) != self._status:
+            raise self._changed()
+        self._file = file
+        return self._try_bytes_at(count, place)
+
+    def _fault(self, reason):
+        """The error for what is not as the directory has it: the picture's fault if the file is the one that was opened."""
+        return UnreadablePicture(reason) if _status(self._file) == self._status else self._changed()
+
+    def _changed(self):
+        return GanimeError(f"{show(self.path)} was cut short or changed while in use; start again with what it holds now")
+
+
+def _name(method):
+    return METHODS.get(method, f"method {method}")
+
+
+def _inflate(data, most):
+    """At most so many bytes of what the data unpack to."""
+    return zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, most)
+
+
+def _status(file):
+    """Length of a file in bytes, and when it was changed."""
+    status = os.fstat(file.fileno())
+    return status.st_size, status.st_mtime_ns
