@@ -1,6 +1,7 @@
 """Decode damaged pictures of every format, in processes of their own, so that crashes and hangs are seen.
 
-What did harm is saved. From the project's root:
+HEIC and JPEG XL take part if `pillow-heif` and `pyjpegxl` are installed, and color profiles as if they were a format. With
+`--save` what did harm is written down. From the project's root:
 
     python -m benchmarks.fuzz_decode --minutes 10 --seed 0
 """
@@ -9,7 +10,6 @@ import multiprocessing
 import os
 import random
 import sys
-import tempfile
 import time
 import warnings
 from collections import Counter
@@ -17,8 +17,9 @@ from pathlib import Path
 
 import click
 
-from ganime.data.decode import FORMATS
 from tests.data.damage import CHANGES, damaged, examine, samples, with_valid_checksums
+from tests.data.hostile import encoded, face
+from tests.data.test_color import GREY, INKS, RED_AND_GREEN_SWAPPED
 
 LIMIT = 10  # seconds for a picture
 MEMORY = 4 * 2**30  # bytes of addresses for a worker
@@ -97,25 +98,28 @@ class Worker:
 def make_input(rng, files, kind):
     """A file of that format after one to six changes, most of them near its beginning."""
     data = rng.choice(files[kind])
-    other = rng.choice(files[rng.choice(FORMATS)])
+    other = rng.choice(files[rng.choice(list(files))])
     changes = []
     for _ in range(rng.choice((1, 1, 2, 3, 6))):
         place = rng.randrange(100) if rng.random() < 0.7 else rng.randrange(len(data))
         changes.append((rng.choice(CHANGES), place, rng.choice((1, 2, 4, 64)), rng.randrange(2**16)))
     data = damaged(data, changes, other)
+    if kind == "ICC":
+        mode = {b"GRAY": "L", b"CMYK": "CMYK"}.get(data[16:20], "RGB")
+        return encoded(face(mode), "TIFF", icc_profile=data)
     return with_valid_checksums(data) if kind == "PNG" and rng.random() < 0.7 else data
 
 
 @click.command()
 @click.option("--minutes", default=10.0, show_default=True)
 @click.option("--seed", default=0, show_default=True)
-@click.option("--save", type=click.Path(path_type=Path), help="Folder for the files that did harm.  [default: a temporary one]")
+@click.option("--save", type=click.Path(path_type=Path), help="Folder for the files that did harm.  [default: none]")
 def main(minutes, seed, save):
     """Print what became of the files; exit with 1 if any did harm."""
-    save = save or Path(tempfile.mkdtemp(prefix="fuzz-"))
-    save.mkdir(parents=True, exist_ok=True)
-    rng, files = random.Random(seed), samples()
-    workers = {kind: Worker() for kind in FORMATS}
+    if save:
+        save.mkdir(parents=True, exist_ok=True)
+    rng, files = random.Random(seed), {**samples(), "ICC": [RED_AND_GREEN_SWAPPED, GREY, INKS]}
+    workers = {kind: Worker() for kind in files}
     end, bad = time.monotonic() + 60 * minutes, 0
     while time.monotonic() < end:
         for kind, worker in workers.items():
@@ -123,16 +127,16 @@ def main(minutes, seed, save):
             outcome = worker.examine(data)
             if outcome not in ("decoded", "passed over"):
                 bad += 1
-                path = save / f"{bad:04}.{kind.lower()}"
-                path.write_bytes(data)
-                click.echo(f"{path}: {outcome}")
+                if save:
+                    (save / f"{bad:04}.{kind.lower()}").write_bytes(data)
+                click.echo(f"{bad:04}, {kind}: {outcome}")
     columns = ("inputs", "decoded", "passed over", "crash", "hang", "other")
-    click.echo("format " + "".join(f"{name:>13}" for name in (*columns, "slowest, ms", "memory, MB")))
+    click.echo("format   " + "".join(f"{name:>13}" for name in (*columns, "slowest, ms", "memory, MB")))
     for kind, worker in workers.items():
         counts = worker.counts
         counts["other"] = counts["inputs"] - sum(counts[name] for name in columns[1:-1])
         figures = [*(counts[name] for name in columns), round(1000 * worker.slowest), round(worker.memory / 1e6)]
-        click.echo(f"{kind:<7}" + "".join(f"{figure:>13,}" for figure in figures))
+        click.echo(f"{kind:<9}" + "".join(f"{figure:>13,}" for figure in figures))
     sys.exit(bad > 0)
 
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import io
 import os
 import re
 import stat
@@ -12,14 +11,29 @@ import numpy as np
 import simplejpeg
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from ganime.data.color import changes_colors, jpeg_profile, to_srgb
+from ganime.data.formats import SUFFIXES, UnreadablePicture, format_of, is_picture, open_picture
 from ganime.data.names import show
-from ganime.errors import GanimeError, InputError
+from ganime.errors import GanimeError
 from ganime.files import insist
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
+__all__ = [
+    "FAULTS_OF_THE_FILE",
+    "MAX_BYTES",
+    "MAX_PIXELS",
+    "MIN_SIDE",
+    "SUFFIXES",
+    "UnreadablePicture",
+    "decode_picture",
+    "describe_picture",
+    "fit_square",
+    "format_of",
+    "is_picture",
+    "load_picture",
+    "read_picture",
+]
+
 JPEG = b"\xff\xd8\xff"
-SIGNATURES = (JPEG, b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM", b"II*\0", b"MM\0*")
 
 # Does not wait at a named pipe, and takes no terminal for its own.
 READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
@@ -31,16 +45,16 @@ MAX_DENSITY = 1000  # pixels for each byte of large pictures; more have only dam
 MIN_SIDE = 8  # pixels; nothing can be seen on less
 MAX_SCANS = 100  # of a JPEG, as in libtiff. Programs write a dozen; each takes the time of a picture, and perhaps ten bytes
 MAX_REASON = 200  # characters; decoders may quote what a file holds
+MAX_FRAMES = 20  # of an animation that are looked at for one that is not all transparent
 MARKER = re.compile(rb"\xff[\xc0-\xcf\xd9-\xfe]")  # of a JPEG, save those within a scan
+
+ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
+NUMBERS = {"F": "floating-point", "I": "32-bit integer"}  # Pillow's modes
 
 _one_large = threading.Lock()
 
 # A file that is missing, forbidden or no file; all other errors are the disk's or the network's.
 FAULTS_OF_THE_FILE = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
-
-
-class UnreadablePicture(InputError):
-    """A file that is not a whole picture of a known format."""
 
 
 def read_picture(path: str | os.PathLike) -> bytes:
@@ -63,7 +77,7 @@ def _read(path):
         descriptor = os.open(path, READ)
         try:
             data = os.read(descriptor, FIRST_READ)
-            if not is_picture(data[:16]):
+            if not format_of(data):
                 raise UnreadablePicture("not a picture" if data else "empty")
             if len(data) < FIRST_READ:
                 return data
@@ -105,30 +119,25 @@ def _is_no_file(path):
     return False
 
 
-def is_picture(head: bytes) -> bool:
-    """Whether a file that begins with these (16) bytes has one of the `FORMATS`."""
-    return head.startswith(SIGNATURES) or head[8:12] == b"WEBP" or head[4:12] in (b"ftypavif", b"ftypavis")
-
-
 def decode_picture(data: bytes, at_least: int | None = None) -> np.ndarray:
-    """Decode the content of a file: the first frame, upright, in RGB.
+    """Decode the content of a file: the first frame on which anything is seen, upright, in sRGB.
 
-    Transparency becomes white; grey and CMYK become RGB; 16 bits become 8; the camera's orientation is followed.
+    Transparency becomes white; grey, CMYK and other color profiles become sRGB; 16 bits become 8; the camera's orientation is
+    followed.
 
     Args:
-        data: Content of a JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF file.
+        data: Content of a file of one of the formats in `ganime.data.formats`.
         at_least: A large JPEG may be decoded at a fraction of its size, as long as its sides are twice this.
 
     Returns:
         uint8 [height, width, 3].
 
     Raises:
-        UnreadablePicture: If it cannot be decoded whole, has more than `MAX_PIXELS` pixels or a side of less than `MIN_SIDE`.
+        UnreadablePicture: If it cannot be decoded whole, has more than `MAX_PIXELS` pixels or a side of less than `MIN_SIDE`,
+            or needs a package that is not installed.
         GanimeError: If there is not enough memory.
     """
     try:
-        if data.startswith(JPEG) and data.count(b"\xff\xda") > MAX_SCANS and _scans(data) > MAX_SCANS:
-            raise UnreadablePicture(f"a JPEG of more than {MAX_SCANS} scans")
         picture = _decode_plain_jpeg(data, at_least) if data.startswith(JPEG) else None
         return _decode_any(data, at_least) if picture is None else picture
     except UnreadablePicture:
@@ -148,8 +157,8 @@ def describe_picture(data: bytes) -> tuple[str, tuple[int, int]]:
         with contextlib.suppress(ValueError):
             height, width, *_ = simplejpeg.decode_jpeg_header(data)
             return "JPEG", (width, height)
-    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-        return image.format, image.size
+    kind = format_of(data)
+    return kind, open_picture(data, kind)[0]
 
 
 def fit_square(picture: np.ndarray, size: int) -> np.ndarray:
@@ -170,7 +179,12 @@ def load_picture(path: str | os.PathLike, size: int) -> np.ndarray:
 
 def _decode_plain_jpeg(data, at_least):
     """As Pillow does, which has the same decoder, at a sixth of the time for small ones; None if Pillow should look at it."""
+    # One byte is counted sooner than two, and small files have few of it.
+    if data.count(b"\xda") > MAX_SCANS and data.count(b"\xff\xda") > MAX_SCANS and _scans(data) > MAX_SCANS:
+        raise UnreadablePicture(f"a JPEG of more than {MAX_SCANS} scans")
     if b"Exif\0\0" in data or b"Orientation" in data:
+        return None
+    if b"ICC_PROFILE\0" in data and changes_colors(jpeg_profile(data)):
         return None
     try:
         height, width, color, _ = simplejpeg.decode_jpeg_header(data)
@@ -186,23 +200,57 @@ def _decode_plain_jpeg(data, at_least):
 
 
 def _decode_any(data, at_least):
-    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-        _check_size(*image.size, data)
-        if at_least:
+    kind = format_of(data)
+    if not kind:
+        raise UnreadablePicture("not a picture")
+    (width, height), load = open_picture(data, kind)
+    _check_size(width, height, data)
+    large = width * height > LARGE
+    with _one_large if large else contextlib.nullcontext():
+        image = load()
+        tiles = getattr(image, "tile", ())
+        if large and tiles and tiles[0][0] in ("bmp_rle", "qoi"):  # done in Python, byte by byte
+            raise UnreadablePicture(f"a compressed {kind} of {width}x{height} pixels")
+        if kind == "JPEG" and at_least:
             image.draft("RGB", (2 * at_least, 2 * at_least))
-        large = image.width * image.height > LARGE
-        if large and image.tile and image.tile[0][0] == "bmp_rle":  # Pillow does these in Python, byte by byte
-            raise UnreadablePicture(f"a compressed BMP of {image.width}x{image.height} pixels")
-        with _one_large if large else contextlib.nullcontext():
-            ImageOps.exif_transpose(image, in_place=True)
-            if image.mode in ("F", "I"):
-                raise UnreadablePicture("its pixels are numbers of unknown range")
-            if image.mode.startswith("I"):
-                image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
-            if image.has_transparency_data:
-                image = image.convert("RGBA")
-                image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-            return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+        profile, bits = image.info.get("icc_profile"), _bits(image.mode, tiles)
+        if kind in ANIMATED and image.is_animated:
+            _seek_visible(image)
+        ImageOps.exif_transpose(image, in_place=True)
+        image = to_srgb(_in_8_bits(image, bits), profile)
+        if image.has_transparency_data:
+            image = image.convert("RGBA")
+            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+        return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+
+
+def _seek_visible(image):
+    """Go to the first frame on which anything is to be seen; to the first of all if there is none among the first few."""
+    most = min(MAX_FRAMES, 1 + MAX_PIXELS // (image.width * image.height))
+    for frame in range(most):
+        try:
+            image.seek(frame)
+        except EOFError:
+            break
+        if not image.has_transparency_data or image.convert("RGBA").getchannel("A").getextrema()[1]:
+            return
+    image.seek(0)
+
+
+def _bits(mode, tiles):
+    """How many bits per channel a picture has in its file, 8 if not more than that; of colors, Pillow drops the lower ones."""
+    raw = str([tile[3] for tile in tiles])
+    return 12 if "I;12" in raw else 16 if mode.startswith("I;16") or ";16" in raw else 8
+
+
+def _in_8_bits(image, bits):
+    if image.mode in NUMBERS:
+        raise UnreadablePicture(f"{NUMBERS[image.mode]} pixels, whose range is not known")
+    if image.mode.startswith("I"):
+        image = Image.fromarray((np.asarray(image) // (257 if bits == 16 else 16)).astype(np.uint8))
+    if bits == 16 and np.asarray(image if image.mode == "L" else image.convert("RGB")).max() < 16:
+        raise UnreadablePicture("nearly black: of 16 bits the upper four are not used; if it has 12 bits, multiply them by 16")
+    return image
 
 
 def _scans(data):

@@ -1,12 +1,14 @@
 """Ways to damage files, and good files of every format to damage."""
 
+import importlib.util
+import io
 import random
 import struct
 
 import numpy as np
 from PIL import Image
 
-from ganime.data.decode import FORMATS, JPEG, MIN_SIDE, UnreadablePicture, decode_picture, describe_picture, fit_square
+from ganime.data.decode import JPEG, MIN_SIDE, UnreadablePicture, decode_picture, describe_picture, fit_square
 from tests.data.hostile import bmp_of_runs, chunk, encoded, face, png
 
 CHANGES = ("flip", "delete", "insert", "repeat", "number", "cut", "splice")
@@ -85,7 +87,7 @@ def samples() -> dict[str, list[bytes]]:
         "AVIF": ("RGB", "RGBA"),
         "JPEG": ("L", "RGB", "CMYK"),
     }
-    found = {kind: [encoded(face(mode), kind) for mode in modes[kind]] for kind in FORMATS}
+    found = {kind: [encoded(face(mode), kind) for mode in modes[kind]] for kind in modes}
     found["JPEG"] += [encoded(plain, "JPEG", progressive=True, exif=exif), encoded(plain, "JPEG", restart_marker_rows=1)]
     found["JPEG"] += [encoded(plain, "MPO", **frames)]
     found["PNG"] += [encoded(plain, "PNG", exif=exif, **frames), encoded(face("P"), "PNG", transparency=0), png(40, 40)]
@@ -96,4 +98,48 @@ def samples() -> dict[str, list[bytes]]:
         found["TIFF"] += [encoded(plain, "TIFF", compression=compression)]
     found["TIFF"] += [encoded(face("1"), "TIFF", compression=kind) for kind in ("group3", "group4")]
     found["BMP"] += [bmp_of_runs(40, 40, b"".join(bytes((20, 5 * i, 0, 4, i, 1, 2, 3, 16, 200, 0, 0)) for i in range(40)))]
+    return {**found, **_more_samples()}
+
+
+def _more_samples():
+    deep = Image.fromarray(np.linspace(0, 65535, 1600).astype(np.uint16).reshape(40, 40))
+    words = b"P%d\n# words\n40 40\n255\n%s"
+    numbers = b" ".join(b"%d" % number for number in np.asarray(face()).ravel())
+    found = {
+        "QOI": [encoded(face(mode), "QOI") for mode in ("RGB", "RGBA")],
+        "PNM": [encoded(face(mode), "PPM") for mode in ("1", "L", "RGB")] + [words % (3, numbers), words % (2, numbers)],
+        "TGA": [encoded(face(mode), "TGA", rle=rle) for mode in ("L", "LA", "P", "RGB", "RGBA") for rle in (False, True)],
+        "JPEG2000": [encoded(face(mode), "JPEG2000") for mode in ("L", "LA", "RGB", "RGBA")] + [encoded(deep, "JPEG2000")],
+    }
+    found["PNM"] += [encoded(deep, "PPM"), b"P1 40 40\n" + b"01" * 800]
+    found["JPEG2000"] += [
+        encoded(face(), "JPEG2000", no_jp2=True, irreversible=True, tile_size=(16, 16), precinct_size=(32, 32))
+    ]
+    if importlib.util.find_spec("pyjpegxl"):
+        import pyjpegxl
+
+        found["JXL"] = [
+            pyjpegxl.encode_from_numpy(np.asarray(face(mode)), lossless=lossless, **options)
+            for mode in ("L", "LA", "RGB", "RGBA")
+            for lossless in (False, True)
+            for options in ({}, {"exif": b"Exif\0\0MM\0*\0\0\0\x08\0\0"})
+        ]
+    if importlib.util.find_spec("pillow_heif"):
+        found["HEIC"] = _heic_samples()
+    return found
+
+
+def _heic_samples():
+    import pillow_heif
+
+    found, exif = [], Image.Exif()
+    exif[0x0112] = 6
+    for mode in ("L", "RGB", "RGBA"):
+        for options in ({}, {"quality": -1, "chroma": 444}, {"exif": exif.tobytes()}, {"tile_size": 64}):
+            image, file = pillow_heif.from_pillow(face(mode).resize((144, 144))), io.BytesIO()
+            try:
+                image.save(file, **options)
+            except ValueError:  # no tiles with transparency
+                continue
+            found.append(file.getvalue())
     return found

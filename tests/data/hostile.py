@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ganime.data.decode import FORMATS
 from ganime.data.drawn import draw_face
 
 RED, BLUE, GREY, WHITE = (200, 30, 60), (20, 40, 220), (90, 90, 90), (255, 255, 255)
+WRITTEN = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "QOI", "PPM", "TGA", "JPEG2000")  # by Pillow
+LOSSLESS = {"WEBP": {"lossless": True}, "AVIF": {"quality": 100, "subsampling": "4:4:4"}}
 TOO_LARGE = r"pixels are more than 89 million|exceeds limit of \d+ pixels"
 
 
@@ -110,8 +111,8 @@ def _halves():
 
 
 def _animation(kind):
-    options = {"lossless": True} if kind == "WEBP" else {}
-    return encoded(_plain(), kind, save_all=True, append_images=[_plain(color=BLUE)], duration=100, **options)
+    frames = [_plain(color=BLUE)]
+    return encoded(_plain(), kind, save_all=True, append_images=frames, duration=100, **LOSSLESS.get(kind, {}))
 
 
 def _jpeg_of_size(width, height):
@@ -146,7 +147,19 @@ def _link_to(target):
     return lambda path: os.symlink(target, path)
 
 
-TRUNCATED = {kind: encoded(face(), kind) for kind in FORMATS}
+def unseen_first(kind):
+    """An animation of which nothing is seen at first."""
+    unseen = Image.new("RGBA", (48, 40))
+    frames = [unseen, _plain("RGBA")]
+    return encoded(unseen, kind, save_all=True, append_images=frames, duration=100, disposal=2, **LOSSLESS.get(kind, {}))
+
+
+def _jpeg2000(place, kind, *values):
+    """A JPEG 2000 file with other numbers at that place of what describes its pixels, tiles and channels."""
+    return patched(encoded(face(), "JPEG2000", no_jp2=True), place, kind, *values)
+
+
+TRUNCATED = {kind: encoded(face(), kind) for kind in WRITTEN}
 
 HOSTILE = {
     "empty": Hostile("empty.png", b"", "^empty$"),
@@ -162,10 +175,11 @@ HOSTILE = {
     "PNG just too large": Hostile("large.png", png(9460, 9460), TOO_LARGE),
     "PNG of nothing": Hostile("nothing.png", png(9000, 9000), "bytes cannot show a face"),
     "PNG with a text bomb": Hostile(
-        "text-bomb.png", png(48, 40, chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(2**26), 9))), "too large"
+        "text-bomb.png", png(48, 40, chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(2**26), 9))), color=(0, 0, 0)
     ),
+    "PNG with a damaged text": Hostile("text.png", png(48, 40, b"\0\0\0\1tEXta1234"), color=(0, 0, 0)),
     "PNG with a profile bomb": Hostile(
-        "profile-bomb.png", png(48, 40, chunk(b"iCCP", b"a\0\0" + zlib.compress(bytes(2**26), 9))), "too large"
+        "profile-bomb.png", png(48, 40, chunk(b"iCCP", b"a\0\0" + zlib.compress(bytes(2**26), 9))), color=(0, 0, 0)
     ),
     "JPEG that claims to be huge": Hostile("huge.jpg", _jpeg_of_size(65_500, 65_500), TOO_LARGE),
     "JPEG of a thousand scans": Hostile("scans.jpg", _scans(1000), "more than 100 scans"),
@@ -185,6 +199,24 @@ HOSTILE = {
     "WebP that claims to be huge": Hostile(
         "huge.webp", patched(encoded(_plain(), "WEBP", lossless=True), 21, "<I", 2**28 - 1), "cannot be decoded|damaged"
     ),
+    "QOI that claims to be huge": Hostile("huge.qoi", patched(encoded(face(), "QOI"), 4, ">II", 2**31, 2**31), TOO_LARGE),
+    "QOI of many pixels": Hostile(
+        "many.qoi", patched(encoded(face(), "QOI"), 4, ">II", 4100, 4100) + bytes(2**15), "compressed QOI"
+    ),
+    "PPM that claims to be huge": Hostile("huge.ppm", b"P6\n99999 99999\n255\n" + bytes(100), TOO_LARGE),
+    "PPM of comments": Hostile(
+        "comments.ppm", b"P6\n#" + b" " * 2**17 + b"\n48 40\n255\n" + bytes(48 * 40 * 3), "no whole header"
+    ),
+    "TGA that claims to be huge": Hostile("huge.tga", patched(encoded(face(), "TGA"), 12, "<HH", 65_535, 65_535), TOO_LARGE),
+    "JPEG 2000 that claims to be huge": Hostile("huge.j2k", _jpeg2000(8, ">II", 2**30, 2**30), TOO_LARGE + "|tiles"),
+    "JPEG 2000 of many tiles": Hostile("tiles.j2k", _jpeg2000(8, ">6I", 4000, 4000, 0, 0, 8, 8), "250,000 tiles"),
+    "JPEG 2000 of many channels": Hostile(
+        "channels.j2k", _jpeg2000(40, ">H", 16_384), "16384 channels|cannot be decoded|damaged"
+    ),
+    "HEIC": Hostile(
+        "photo.heic", b"\0\0\0\x18ftypheic" + bytes(100), "^a HEIC picture: pip install pillow-heif|damaged|cannot be"
+    ),
+    "JPEG XL": Hostile("photo.jxl", b"\xff\n" + b"\xff" * 100, "^a JPEG XL picture: pip install pyjpegxl|damaged|cannot be"),
     "1x1": Hostile("dot.png", png(1, 1), "1x1 pixels are too few"),
     "1x20000": Hostile("line.png", png(1, 20_000), "1x20000 pixels are too few"),
     "20000x9": Hostile("ribbon.png", png(20_000, 9), color=(0, 0, 0), shape=(9, 20_000)),
@@ -192,10 +224,16 @@ HOSTILE = {
     "PNG without an ending": Hostile("a-png", encoded(_plain(), "PNG")),
     "PNG named .txt": Hostile("a-png.txt", encoded(_plain(), "PNG")),
     "text named .txt": Hostile("words.txt", b"just some words", listed=False),
+    "text that begins like a bitmap": Hostile("BM.txt", b"BMW and other makers of cars", listed=False),
+    "text that begins like a PPM": Hostile("P6.txt", b"P6 is a kind of picture", listed=False),
+    "text that begins like a GIF": Hostile("GIF8.gif", b"GIF8 has nine frames", "not a picture"),
+    "TGA without an ending": Hostile("a-tga", encoded(_plain(), "TGA"), listed=False),
     "grey PNG of 16 bits": Hostile("grey16.png", encoded(_numbers(np.uint16, 90 * 257), "PNG"), color=GREY),
     "color PNG of 16 bits": Hostile("color16.png", _deep_rgb([257 * value for value in RED])),
-    "TIFF of floating-point numbers": Hostile("float.tif", encoded(_numbers(np.float32, 0.5), "TIFF"), "unknown range"),
-    "TIFF of 32-bit integers": Hostile("integer.tif", encoded(_numbers(np.int32, 200), "TIFF"), "unknown range"),
+    "TIFF of floating-point numbers": Hostile("float.tif", encoded(_numbers(np.float32, 0.5), "TIFF"), "floating-point pixels"),
+    "TIFF of 32-bit integers": Hostile("integer.tif", encoded(_numbers(np.int32, 200), "TIFF"), "32-bit integer pixels"),
+    "12 bits in a grey PNG of 16": Hostile("grey12.png", encoded(_numbers(np.uint16, 4095), "PNG"), "nearly black"),
+    "12 bits in a color PNG of 16": Hostile("color12.png", _deep_rgb((4095, 2000, 100)), "nearly black"),
     "CMYK JPEG": Hostile("cmyk.jpg", encoded(_plain("CMYK"), "JPEG", quality=95)),
     "CMYK TIFF": Hostile("cmyk.tif", encoded(_plain("CMYK"), "TIFF")),
     "grey JPEG": Hostile("grey.jpg", encoded(_plain("L", GREY), "JPEG", quality=95), color=GREY),
@@ -209,6 +247,21 @@ HOSTILE = {
     "animated GIF": Hostile("animated.gif", _animation("GIF")),
     "animated WebP": Hostile("animated.webp", _animation("WEBP")),
     "animated PNG": Hostile("animated.png", _animation("PNG")),
+    **{
+        f"{kind} of which nothing is seen at first": Hostile(f"unseen.{kind.lower()}", unseen_first(kind))
+        for kind in ("GIF", "PNG", "WEBP")
+    },
+    "all transparent GIF": Hostile("empty.gif", encoded(Image.new("P", (48, 40)), "GIF", transparency=0), color=WHITE),
+    "QOI": Hostile("a.qoi", encoded(_plain(), "QOI")),
+    "PPM": Hostile("a.ppm", encoded(_plain(), "PPM")),
+    "PPM named .jpg": Hostile("a-ppm.jpg", b"P3\n# words\n48 40 255\n" + b"200 30 60\n" * 48 * 40),
+    "TGA": Hostile("a.tga", encoded(_plain(), "TGA", rle=True)),
+    "TGA named .png": Hostile("a-tga.png", encoded(_plain(), "TGA")),
+    "TGA with a fourth channel of zeros": Hostile(
+        "zeros.tga", patched(encoded(Image.new("RGBA", (48, 40), (*RED, 0)), "TGA"), 17, "B", 0)
+    ),
+    "JP2": Hostile("a.jp2", encoded(_plain(), "JPEG2000")),
+    "J2K": Hostile("a.j2k", encoded(_plain(), "JPEG2000", no_jp2=True, irreversible=True)),
     "broken link": Hostile("broken-link.png", _link_to("nowhere"), "No such file"),
     "link to itself": Hostile("itself.png", _link_to("itself.png"), "symbolic links"),
     "folders in a circle": Hostile("circle", _link_to("."), listed=False),

@@ -9,7 +9,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ganime.data.caching import cached
-from ganime.data.decode import FORMATS
 from ganime.data.drawn import DrawnFaces
 from ganime.data.folder import PictureFolder, show
 from ganime.data.packed import PackedPictures, pack
@@ -54,7 +53,7 @@ CHANGE = st.tuples(
 )
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("kind", SAMPLES)
 def test_damaged_files_give_a_picture_or_a_reason(kind):
     outcomes = set()
 

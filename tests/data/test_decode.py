@@ -1,6 +1,7 @@
 import errno
 import io
 import os
+import struct
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from ganime.data import decode
 from ganime.data.decode import UnreadablePicture, decode_picture, load_picture, read_picture
 from ganime.data.drawn import draw_face
 from ganime.errors import GanimeError
-from tests.data.hostile import encoded
+from tests.data.hostile import RED, encoded, unseen_first
 
 
 @pytest.mark.parametrize(
@@ -64,11 +65,40 @@ def test_the_orientation_of_the_camera_is_followed():
     assert np.array_equal(decode_picture(data), upright) and upright.shape == (48, 40, 3)
 
 
-@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "AVIF"])
 def test_an_animation_gives_its_first_frame(kind):
     frames = [Image.new("RGB", (40, 40), color) for color in ("red", "blue")]
     data = encoded(frames[0], kind, save_all=True, append_images=frames[1:])
     assert decode_picture(data)[16, 16].tolist() == pytest.approx([255, 0, 0], abs=3)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "AVIF"])
+def test_an_animation_gives_its_first_frame_that_shows_anything(kind):
+    assert decode_picture(unseen_first(kind))[16, 16].tolist() == pytest.approx(RED, abs=4)
+
+
+def test_not_all_frames_are_looked_at(monkeypatch):
+    monkeypatch.setattr(decode, "MAX_FRAMES", 2)
+    assert decode_picture(unseen_first("PNG"))[16, 16].tolist() == [255, 255, 255]
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_16_bits_of_which_the_upper_four_are_not_used_are_refused(kind):
+    def encode(highest):
+        return encoded(Image.fromarray(np.linspace(0, highest, 1600).astype(np.uint16).reshape(40, 40)), kind)
+
+    with pytest.raises(UnreadablePicture, match=r"nearly black: of 16 bits .* 12 bits"):
+        decode_picture(encode(4095))
+    assert decode_picture(encode(8191)).max() == 31
+
+
+def test_12_bits_that_are_said_to_be_12_are_scaled():
+    numbers = np.repeat(np.linspace(0, 4095, 20).astype(int), 2)
+    row = b"".join((first << 12 | second).to_bytes(3, "big") for first, second in numbers.reshape(-1, 2).tolist())
+    tags = {256: 40, 257: 40, 258: 12, 259: 1, 262: 1, 273: 8, 277: 1, 278: 40, 279: 2400}
+    directory = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    data = b"II*\0" + struct.pack("<I", 8 + 2400) + row * 40 + directory + bytes(4)
+    assert decode_picture(data)[5, :, 1].tolist() == (numbers // 16).tolist()
 
 
 def test_a_file_of_many_reads_is_read_whole(tmp_path):
