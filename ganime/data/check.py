@@ -2,8 +2,10 @@
 
 import contextlib
 import hashlib
+import itertools
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,12 +20,13 @@ from ganime.pictures.grids import make_grid, save_picture
 
 @dataclass
 class Findings:
-    """What `check` found; all names are within the source.
+    """What `check` found; all names are within the source, of several sources after its own name and a slash.
 
     Attributes:
-        good: Indices of the pictures that are readable and no copy of an earlier one.
+        good: The pictures that are readable and no copy of an earlier one, as numbers that count through all sources.
         formats: Number of readable pictures of each format.
         sizes: Number of readable pictures of each (width, height).
+        classes: Number of readable pictures of each class (`Listing.label_of`).
         unreadable: Reason for each file that cannot be read.
         exact_copies: The earlier picture for each file with the same content.
         near_copies: The earlier picture for each one that looks the same (`perceptual_hash`).
@@ -32,35 +35,76 @@ class Findings:
     good: list[int] = field(default_factory=list)
     formats: Counter = field(default_factory=Counter)
     sizes: Counter = field(default_factory=Counter)
+    classes: Counter = field(default_factory=Counter)
     unreadable: dict[str, str] = field(default_factory=dict)
     exact_copies: dict[str, str] = field(default_factory=dict)
     near_copies: dict[str, str] = field(default_factory=dict)
 
 
-def check(listing: Listing, report: Callable[[int, int], None] = lambda done, total: None) -> Findings:
-    """Read every picture of a source, on all cores; nothing is changed.
+class Sources:
+    """The pictures of some sources, counted through.
 
     Args:
-        listing: What to look at.
+        sources: What a person calls each, and what is in it.
+    """
+
+    def __init__(self, sources: Sequence[tuple[str, Listing]]):
+        self._sources = sources
+        self._starts = [0, *itertools.accumulate(len(listing) for _, listing in sources)]
+
+    def __len__(self):
+        return self._starts[-1]
+
+    def at(self, number: int) -> tuple[str, Listing, int]:
+        """What a picture's source is called, the source, and the picture's index there."""
+        place = bisect_right(self._starts, number) - 1
+        return *self._sources[place], number - self._starts[place]
+
+    def name_of(self, number: int) -> str:
+        """The name of a picture within its source; of several sources after the source's own name."""
+        title, listing, index = self.at(number)
+        name = listing.name_of(index)
+        return f"{title.rstrip('/')}/{name}" if len(self._sources) > 1 else name
+
+    def label_of(self, number: int) -> str | None:
+        """What `Listing.label_of` gives."""
+        _, listing, index = self.at(number)
+        return listing.label_of(index)
+
+    def load(self, number: int, size: int) -> np.ndarray:
+        """What `Listing.load` gives."""
+        _, listing, index = self.at(number)
+        return listing.load(index, size)
+
+
+def check(pictures: Listing | Sources, report: Callable[[int, int], None] = lambda done, total: None) -> Findings:
+    """Read every picture of one source or several, on all cores; nothing is changed.
+
+    Args:
+        pictures: What to look at.
         report: Called with the numbers of pictures done and to do.
     """
+    pictures = pictures if isinstance(pictures, Sources) else Sources([("", pictures)])
     findings, contents, looks = Findings(), {}, NearCopies()
-    for index, result in enumerate(in_order(lambda index: _look_at(listing, index), range(len(listing)))):
-        report(index + 1, len(listing))
-        name = listing.name_of(index)
+    for number, result in enumerate(in_order(lambda number: _look_at(*pictures.at(number)[1:]), range(len(pictures)))):
+        report(number + 1, len(pictures))
+        name = pictures.name_of(number)
         if isinstance(result, UnreadablePicture):
             findings.unreadable[name] = str(result)
             continue
         digest, look, (kind, size) = result
         findings.formats[kind] += 1
         findings.sizes[size] += 1
-        if (original := contents.setdefault(digest, name)) != name:
-            findings.exact_copies[name] = original
+        if (label := pictures.label_of(number)) is not None:
+            findings.classes[label] += 1
+        # A name may be there twice in an archive, so it is the number that says whether this is the first one.
+        if (original := contents.setdefault(digest, number)) != number:
+            findings.exact_copies[name] = pictures.name_of(original)
         elif original := looks.find(look):
             findings.near_copies[name] = original
         else:
             looks.add(name, look)
-            findings.good.append(index)
+            findings.good.append(number)
     return findings
 
 

@@ -7,9 +7,13 @@ from pathlib import Path
 
 from ganime.data.decode import FAULTS_OF_THE_FILE, is_picture, read_picture
 from ganime.data.encoded import EncodedPictures
-from ganime.data.listing import HEAD, Listing, ending_of, is_hidden, is_named_as_picture
+from ganime.data.labels import MAX_EXTRA
+from ganime.data.listing import HEAD, Listing, ending_of, is_backup, is_hidden, is_named_as_picture, is_text, why_left_out
 from ganime.data.names import show
 from ganime.errors import InputError
+from ganime.files import insist
+
+NAMED = 10  # archives
 
 log = logging.getLogger("ganime")
 
@@ -18,8 +22,8 @@ class PictureFolder(EncodedPictures):
     """All pictures (of animations the first frame that shows something) under a folder.
 
     A file with the ending of a picture is taken for one until it is decoded, so that a million files are there in seconds;
-    a file with another name is one if it begins like one. Names that start with a dot are left out. What turns out to be
-    unreadable is listed in `unreadable`, and another picture takes its place.
+    a file with another name is one if it begins like one. Names that begin with a dot or end in `~` are left out. What turns
+    out to be unreadable is listed in `unreadable`, and another picture takes its place.
 
     Args:
         folder: Where to look, recursively; links are followed.
@@ -63,24 +67,52 @@ class FolderListing(Listing):
     """
 
     def __init__(self, folder: str | os.PathLike, subfolders: tuple[str, ...] = (), without: Path | None = None):
-        self._prefix, left_out = os.path.join(folder, ""), Counter()
-        found = _walk(Path(folder), subfolders, without, left_out)
-        super().__init__(Path(folder), ((name, size, b"") for name, size in found), left_out)
+        self._prefix = os.path.join(folder, "")
+        others = _Others()
+        found = _walk(Path(folder), subfolders, without, others)
+        super().__init__(Path(folder), ((name, size, b"") for name, size in found), others.left_out, texts=others.texts)
+        self.archives = others.archives
 
-    def __str__(self):
-        return f"{super().__str__()} and below"
+    @property
+    def where(self) -> str:
+        return f"{show(self.path)} and below"
 
     def read(self, index: int) -> bytes:
         return read_picture(self._prefix + self.name_of(index))
 
     def read_extra(self, name: str) -> bytes | None:
+        path = self._prefix + name
+
+        def read():
+            with open(path, "rb") as file:
+                return file.read(MAX_EXTRA + 1)
+
         try:
-            return Path(self.path, name).read_bytes()
-        except FileNotFoundError:
+            return read() if os.path.isfile(path) else None
+        except OSError as error:
+            if error.errno not in FAULTS_OF_THE_FILE:
+                return insist(read, f"{show(path)} cannot be read")
+            log.warning("passed over %s: %s", show(path), error.strerror)
             return None
 
 
-def _walk(folder, subfolders, without, left_out):
+class _Others:
+    """What is no picture: counts, the names of texts, and some of archives."""
+
+    def __init__(self):
+        self.left_out, self.texts, self.archives = Counter(), [], []
+
+    def add(self, name):
+        if is_text(name):
+            self.texts.append(name)
+            return
+        reason, ending = why_left_out(name)
+        self.left_out[reason, ending] += 1
+        if reason == "archive":
+            self.archives = sorted([*self.archives, os.fsdecode(name)])[:NAMED]
+
+
+def _walk(folder, subfolders, without, others):
     """Paths within the folder, as bytes, which is what the system gives, and sizes in bytes of what may be a picture."""
     if not folder.is_dir():
         raise InputError(f"{show(folder)} is not a folder of pictures")
@@ -102,13 +134,13 @@ def _walk(folder, subfolders, without, left_out):
                 for entry in entries:
                     name = entry.name
                     if is_hidden(name):
-                        left_out["hidden", ending_of(name)] += 1
+                        others.left_out["hidden", ending_of(name)] += 1
                     elif (size := _size(entry)) is not None:
                         yield prefix + name, size
                     elif _is_dir(entry):
                         below.append(prefix + name)
                     else:
-                        left_out["no picture", ending_of(name)] += 1
+                        others.add(prefix + name)
         except OSError as error:
             if error.errno not in FAULTS_OF_THE_FILE:
                 raise
@@ -121,7 +153,7 @@ def _size(entry):
     named = is_named_as_picture(entry.name)
     try:
         if entry.is_file():
-            if not named:
+            if not named and not is_backup(entry.name):
                 with open(entry.path, "rb", buffering=0) as file:
                     named = is_picture(file.read(HEAD))
             return entry.stat().st_size if named else None

@@ -1,7 +1,7 @@
 """What a source of encoded pictures holds: names, sizes and places, in few bytes each (no TensorFlow)."""
 
 import hashlib
-import itertools
+import logging
 import os
 from array import array
 from bisect import bisect_left
@@ -12,14 +12,18 @@ from pathlib import Path
 
 import numpy as np
 
+from ganime.data.account import GIVEN, PACKED, find_companions, tell
 from ganime.data.decode import SUFFIXES, decode_picture, describe_picture, fit_square, is_picture
-from ganime.data.labels import LABELS, read_labels
+from ganime.data.labels import LABELS, Labels
 from ganime.data.names import show
 
 CONTACT_SHEET = "contact-sheet.png"  # an overview that `data prepare` and `data check` write; not a picture to train on
 HEAD = 16  # bytes of a file that tell whether it is a picture
 _SUFFIXES, _SHEET = tuple(map(str.encode, SUFFIXES)), CONTACT_SHEET.encode()
 _TEXTS = (b".txt", b".caption")
+_NOTES = (b"index.csv", b"prepare.json")  # of `data prepare`
+
+log = logging.getLogger("ganime")
 
 
 class Listing:
@@ -40,7 +44,10 @@ class Listing:
     Attributes:
         name: What a run of it is called.
         fingerprint: Hash of all names and sizes.
+        archives: Names of archives among what is left out, if they are known; a few will do.
     """
+
+    archives: Sequence[str] = ()
 
     def __init__(
         self,
@@ -55,14 +62,14 @@ class Listing:
         # One byte string per file while they are sorted, one for all of them afterwards: 30 MB for a million.
         entries = sorted(b"%s\0%d\0%s" % file for file in found)
         left_out.update(_caption_or_not(text, entries) for text in texts)
-        self._place_size = place_size
-        if place_size:
-            self._places = b"".join(entry[-place_size:] for entry in entries)
-            for i, entry in enumerate(entries):
-                entries[i] = entry[:-place_size]
-        self._ends = array("q", itertools.accumulate(map(len, entries)))
-        self._entries = b"".join(entries)
-        del entries
+        self._place_size, self._ends, names, places = place_size, array("q"), bytearray(), bytearray()
+        entries.reverse()
+        while entries:  # each goes as soon as it is taken in
+            entry = entries.pop()
+            names += entry[: len(entry) - place_size]
+            places += entry[len(entry) - place_size :]
+            self._ends.append(len(names))
+        self._entries, self._places = bytes(names), bytes(places)
         self.fingerprint = hashlib.sha256(self._entries).hexdigest()
 
     def __len__(self):
@@ -127,12 +134,26 @@ class Listing:
         return first if slash else None
 
     def read_extra(self, name: str) -> bytes | None:
-        """The content of another file in the source, such as `dataset.json`; None if there is none of that name."""
+        """The content of another file in the source, such as `dataset.json`; None if there is none of that name. Of a long
+        one the beginning, a byte more than `ganime.data.labels.MAX_EXTRA`."""
         raise NotImplementedError
+
+    def describe_left_out(self, brief: bool = True) -> str:
+        """What is not taken for a picture, and what perhaps should not be, in a line; empty if there is nothing to say.
+
+        Args:
+            brief: Whether hidden files and the like are passed over.
+        """
+        return "; ".join((*tell(self.left_out, self.archives, brief), *find_companions(len(self), self.name_of)))
 
     @cached_property
     def _labels(self):
-        return read_labels(self)
+        content = self.read_extra(LABELS)
+        try:
+            return None if content is None else Labels(content, map(self.name_of, range(len(self))))
+        except ValueError as error:
+            log.warning("%s in %s gives no picture a class: it is %s", LABELS, show(self.path), error)
+            return None
 
     def _entry(self, index):
         return self._entries[self._ends[index - 1] if index else 0 : self._ends[index]]
@@ -168,9 +189,13 @@ def why_left_out(name: bytes) -> tuple[str, str]:
     last = name.rpartition(b"/")[2]
     if any(map(is_hidden, name.split(b"/"))):
         return "hidden", ending_of(last)
+    if name in _NOTES:
+        return "note", ending_of(last)
     if name == LABELS.encode():
         return "labels", ending_of(last)
-    return "backup" if is_backup(last) else "no picture", ending_of(last)
+    if is_backup(last):
+        return "backup", ending_of(last)
+    return "archive" if ending_of(last) in (*GIVEN, *PACKED) else "no picture", ending_of(last)
 
 
 def ending_of(name: bytes) -> str:

@@ -151,7 +151,7 @@ def sharpness(picture: np.ndarray) -> float:
 
 def _check_target(source, target, about):
     """What `prepare.json` says of an earlier call; empty if there was none."""
-    if source == target or source in target.parents or target in source.parents:
+    if source == target or source in target.parents or (target in source.parents and source.is_dir()):
         raise InputError(f"{show(target)} and {show(source)} must not lie within each other")
     path = target / "prepare.json"
     if path.exists():

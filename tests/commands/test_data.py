@@ -1,11 +1,14 @@
 import csv
 import os
+import shutil
+import zipfile
 
 from click.testing import CliRunner
 from PIL import Image
 
 from ganime.cli import cli
 from ganime.commands import tools
+from ganime.data.drawn import draw_face
 
 
 def run(*arguments):
@@ -63,6 +66,54 @@ def test_mistakes_are_told(faces, tmp_path):
         assert words in result.output and "Traceback" not in result.output
     assert not (tmp_path / "t").exists()
     assert {path.name for path in faces.iterdir()} == names
+
+
+def test_check_tells_of_every_file(faces, tmp_path):
+    for i, place in enumerate(("a", "b", "masks")):
+        (faces / place).mkdir()
+        Image.fromarray(draw_face(50 + i, 40)).save(faces / place / "one.bmp")
+    for name in ("face00.txt", "notes.pdf", "face00.png~", ".hidden", "old.zip"):
+        (faces / name).write_bytes(b"words")
+    for i in range(24):
+        (faces / f"{i}.png").write_bytes(b"")
+    (faces / "words.jpg").write_bytes(b"words")
+    result = run("data", "check", faces, "--sheet", tmp_path / "sheet.png")
+    assert result.exit_code == 0
+    for words in (
+        "15 readable pictures in",
+        "formats: BMP 5, PNG 3",
+        "classes: 3 (a 1, b 1, masks 1); 12 pictures are of none",
+        "left out as hidden (no ending) 1; as editors' backups .png~ 1; as captions of pictures .txt 1; as no pictures .pdf 1",
+        "1 archive (old.zip) not looked into: give each with --data",
+        "masks/ holds 1 pictures that may be no faces, beside 39 others",
+        "unreadable files: 25\n  24 .png, as 0.png: empty\n  1 .jpg, as words.jpg: not a picture\n",
+    ):
+        assert words in result.output, words
+
+
+def test_check_of_several_sources(faces, tmp_path):
+    archive = shutil.make_archive(tmp_path / "more", "zip", faces)
+    sheet = tmp_path / "sheet.png"
+    result = run("data", "check", faces, archive, "--sheet", sheet, "--csv", tmp_path / "found.csv")
+    assert result.exit_code == 0 and f"24 readable pictures in {faces} and below, {archive}\n" in result.output
+    assert f"exact copies: 12\n  {archive}/face00.png: {faces}/face00.png\n" in result.output
+    assert "Without the copies" not in result.output
+    for arguments in (("--sheet", faces / "a.png"), ("--csv", faces / "a.csv"), ("--csv", archive), ("--sheet", archive)):
+        result = run("data", "check", archive, faces, "--force", *arguments)
+        assert result.exit_code == 2 and len(result.output.splitlines()) == 1, result.output
+    assert zipfile.is_zipfile(archive) and len([*faces.iterdir()]) == 12
+    result = run("data", "check", archive, "--sheet", sheet, "--force")
+    assert result.exit_code == 0 and f"12 readable pictures in {archive}\n" in result.output
+
+
+def test_check_fails_where_nothing_is_usable(tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "notes.txt").write_text("words")
+    result = run("data", "check", tmp_path / "empty", "--sheet", tmp_path / "sheet.png")
+    *account, line = result.output.splitlines()
+    assert result.exit_code == 1 and "left out as no pictures .txt 1" in account
+    assert line == f"Error: there is no usable picture in {tmp_path / 'empty'} and below"
+    assert not (tmp_path / "sheet.png").exists()
 
 
 def test_copies_of_any_name_are_listed(faces, tmp_path):

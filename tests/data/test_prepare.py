@@ -3,6 +3,7 @@ import errno
 import io
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image, ImageFilter
 from ganime.data.drawn import draw_face
 from ganime.data.folder import FolderListing, PictureFolder
 from ganime.data.prepare import Settings, prepare, sharpness
+from ganime.data.sources import open_listing
 from ganime.errors import GanimeError, InputError
 from tests.killing import kill_until_done, snapshot
 
@@ -257,18 +259,39 @@ def test_sharpness_falls_with_blur_and_not_with_contrast():
 SLOWLY = """
 import sys, time
 from pathlib import Path
-from ganime.data.folder import FolderListing
 from ganime.data.prepare import prepare
-prepare(FolderListing(Path(sys.argv[1])), Path(sys.argv[2]), None, report=lambda *_: time.sleep(0.05))
+from ganime.data.sources import open_listing
+prepare(open_listing(sys.argv[1]), Path(sys.argv[2]), None, report=lambda *_: time.sleep(0.05))
 """
 
 
-def test_killed_at_any_moment_it_ends_with_the_same_bytes(source, tmp_path):
+@pytest.mark.parametrize("kind, most", [("folder", 6), ("zip", 3)])
+def test_killed_at_any_moment_it_ends_with_the_same_bytes(source, tmp_path, kind, most):
     for i in range(40, 70):
         file = io.BytesIO()
         Image.fromarray(draw_face(i % 60, 80)).save(file, "PNG")
         (source / f"more{i}.png").write_bytes(file.getvalue())
-    kills = kill_until_done(SLOWLY, [source, tmp_path / "killed"])
-    prepare(FolderListing(source), tmp_path / "whole", None)
-    assert kills >= 3
+    if kind == "zip":
+        source = shutil.make_archive(tmp_path / "source", "zip", source)
+    kills = kill_until_done(SLOWLY, [source, tmp_path / "killed"], most)
+    prepare(open_listing(source), tmp_path / "whole", None)
+    assert kills >= most // 2
     assert snapshot(tmp_path / "killed") == snapshot(tmp_path / "whole")
+
+
+def test_a_zip_of_a_folder_gives_the_same_faces(source, tmp_path):
+    archive = shutil.make_archive(tmp_path / "source", "zip", tmp_path, "source")
+    for name, listing in (("folder", open_listing(source)), ("zip", open_listing(archive))):
+        prepare(listing, tmp_path / name, None)
+        (tmp_path / name / "prepare.json").unlink()  # which names the source
+    assert snapshot(tmp_path / "folder") == snapshot(tmp_path / "zip")
+
+
+def test_a_file_is_no_folder_to_write_to(source, tmp_path):
+    archive = Path(shutil.make_archive(tmp_path / "faces", "zip", source))
+    before = archive.read_bytes()
+    for target, words in ((archive, "within each other"), (archive / "below", "within each other"), (tmp_path, "not empty")):
+        with pytest.raises(InputError, match=words):
+            prepare(open_listing(archive), target, None)
+    assert archive.read_bytes() == before
+    prepare(open_listing(archive), tmp_path / "target", None)

@@ -1,0 +1,47 @@
+"""The classes that a StyleGAN data set's `dataset.json` gives to its pictures (no TensorFlow)."""
+
+import json
+from array import array
+from collections.abc import Iterable
+
+LABELS = "dataset.json"
+MAX_EXTRA = 2**26  # bytes of it, which is enough for two million pictures; parsed it may take 25 times as much memory
+LONGEST = 100  # characters of a class's name
+
+
+class Labels:
+    """The class of each picture, in a few bytes each.
+
+    Args:
+        content: Of `dataset.json`: `{"labels": [["00000/img00000000.png", 3], ...]}`, or `{"labels": null}` if there are none.
+        names: Of all pictures, in their order.
+
+    Raises:
+        ValueError: If it is something else.
+    """
+
+    def __init__(self, content: bytes, names: Iterable[str]):
+        try:
+            found = _parse(content)
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise ValueError('not of the form {"labels": [["00000/face.png", 3], ...]}') from error
+        self._classes = [None, *dict.fromkeys(found.values())]
+        numbers = {label: number for number, label in enumerate(self._classes)}
+        self._numbers = array("l", (numbers[found.get(name)] for name in names))
+
+    def __getitem__(self, index: int) -> str | None:
+        return self._classes[self._numbers[index]]
+
+
+def _parse(content):
+    """The class of each name that has one: whole numbers and words."""
+    if len(content) > MAX_EXTRA:
+        raise ValueError("too long")
+    found = {}
+    for name, label in json.loads(content)["labels"] or ():
+        if not isinstance(name, str):
+            raise TypeError("a name that is none")
+        # Lists of numbers, which StyleGAN takes too, are conditions and no classes.
+        if isinstance(label, int | str) and not isinstance(label, bool) and len(label := str(label)) <= LONGEST:
+            found[name.replace("\\", "/")] = label
+    return found
