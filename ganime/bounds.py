@@ -10,6 +10,8 @@ import numpy as np
 from ganime.errors import InputError
 from ganime.recipes import Recipe
 
+OUT_OF_RANGE = "pictures must be float in [-1, 1] or uint8 in 0...255"
+
 
 def within_bounds(**values) -> dict:
     """Values of a recipe's fields, by the names of the fields, as a recipe has them.
@@ -61,3 +63,22 @@ def suggest(name: str, names: Iterable[str]) -> str:
     """
     nearest = difflib.get_close_matches(name, names, 1)
     return f"; did you mean {nearest[0]}?" if nearest else ""
+
+
+def judge_range(least, most, count):
+    """Whether so many float pictures with numbers from `least` to `most` are in [-1, 1], and whether they look as if they were
+    meant for [0, 1]: no number is negative, though they are several and have contrasts. For tensors and NumPy's numbers."""
+    inside = (least >= -1.001) & (most <= 1.001)  # resizing and rounding may overstep a little; NaN is not inside
+    return inside, inside & (least >= 0.0) & (most - least > 0.5) & (count >= 4)
+
+
+def explain_range(least: float, most: float) -> str:
+    """What is wrong with float pictures in the range from `least` to `most`."""
+    if not (math.isfinite(least) and math.isfinite(most)):
+        return f"{OUT_OF_RANGE}; this batch has numbers that are infinite or not a number"
+    remedy = ""
+    if least >= 0 and most <= 1.001:
+        remedy = ": pictures of [0, 1]? scale them by x * 2 - 1 (where they are truly so bright, give uint8)"
+    elif least >= 0 and most <= 256:
+        remedy = ": pictures of 0...255? scale them by x / 127.5 - 1, or give them as uint8"
+    return f"{OUT_OF_RANGE}; this batch lies between {least:.3g} and {most:.3g}{remedy}"

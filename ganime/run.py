@@ -1,9 +1,11 @@
 """A run: the directory in which everything about one training lives (no TensorFlow)."""
 
 import json
+import logging
 import math
 import os
 import re
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,6 +18,9 @@ from ganime.state import State, newest_state, read_about
 
 ROOT = Path("checkpoints")
 SAMPLE = re.compile(r"step-(\d+)\.png")
+_DATA = {"pictures": int, "fingerprint": str, "name": str}  # what is known of pictures
+
+log = logging.getLogger("ganime")
 
 
 class Run:
@@ -60,32 +65,72 @@ class Run:
         busy = f"run {self.name} is being trained by another process; use --run for another one"
         return exclusive(self.path / ".lock", busy)
 
-    def open(self, config: dict, state: State | None = None) -> None:
+    def open(self, config: dict, state: State | None = None, changed_data: bool = False) -> dict:
         """Write the configuration of a new run, or compare it with the existing run's and with that of its state.
 
         Args:
             config: What identifies the training, of JSON's types. `versions` and the data's `name` are not compared, and a run
                 from before a field of the recipe was added has that field's default.
             state: What the run is to be continued from, if anything.
+            changed_data: Whether the run may go on with other pictures. Then its configuration has these, and the former ones
+                with the step at which they were left in a list, `data_before`. A state from before that is continued too; the
+                best generator until then is kept under another name.
+
+        Returns:
+            The configuration, with `data_before` if there is any: what the next state belongs to.
 
         Raises:
             InputError: If the run or its state is of another configuration; the message names what differs.
         """
         config = json.loads(json.dumps(config))
         known, of_state = self.config_path.exists(), state and state.about.get("config")
-        if known and (differing := _compare(self.read_config(), config)):
+        former = self.read_config() if known else of_state or config
+        if differing := _compare(former, config, changed_data):
+            if not known:
+                raise InputError(_explain_state(state, differing))
+            way = "" if _compare(former, config, True) else "--changed-data (changed_data=True) to go on with other pictures, "
             raise InputError(
-                f"run {self.name} was started differently: {differing}. Train as before, or use --run with a new name"
+                f"run {self.name} was started differently: {differing}. Train as before, or use {way}--run with a new name"
             )
-        if of_state and (differing := _compare(of_state, config)):
-            advice = "Put the run's own back, or use --run with a new name"
-            raise InputError(f"{state.path} is the state of another training: {differing}. {advice}")
+        # A state may be from before the pictures were changed: what has been changed since is in the run's configuration.
+        changes = (former["data"], *former.get("data_before", []))
+        of_run = of_state and any(_same_data(of_state["data"], data) for data in changes)
+        if of_state and (differing := _compare(of_state, config, of_run)):
+            raise InputError(_explain_state(state, differing))
         if state and not (known or of_state):
             advice = f"put {self.config_path} back, or use --run with a new name"
             raise InputError(f"what {state.path} belongs to is not known: {advice}")
+        step = self._step(state)
+        before = _pass_on(of_state or former, config["data"], step) if state else []
+        config |= {"data_before": before} if before else {}
         if not known:
-            with atomic_write(self.config_path) as part:
-                part.write_text(json.dumps(config, indent=2) + "\n")
+            self._write_config(config)
+        elif not _same_data(former["data"], config["data"]):
+            log.warning("run %s goes on with other pictures from step %d on", self.name, step)
+            self._put_best_aside(step)
+            self._write_config({**former, "data": config["data"], "data_before": before})
+        elif before != former.get("data_before", []):  # the state is an earlier one
+            self._write_config({**former, "data_before": before})
+        return config
+
+    def _step(self, state):
+        """The step of a state."""
+        if not state:
+            return 0
+        history = state.about.get("history") or self.summary().__dict__
+        return int(history["step"])
+
+    def _put_best_aside(self, step):
+        """Other held-out pictures give other scores: what was best by the former ones is not replaced by what is by these."""
+        if self.best_path.exists():
+            aside = self.best_path.with_name(f"best-until-step-{step:06d}.keras")
+            with atomic_write(aside) as part:
+                shutil.copyfile(self.best_path, part)
+            log.warning("the best generator until then is kept as %s: scores against other pictures are others", aside.name)
+
+    def _write_config(self, config):
+        with atomic_write(self.config_path) as part:
+            part.write_text(json.dumps(config, indent=2) + "\n")
 
     def read_config(self) -> dict:
         """The run's configuration.
@@ -96,11 +141,10 @@ class Run:
         try:
             config = json.loads(self.config_path.read_text(encoding="utf-8"))
             Recipe(**config["recipe"])
-            known = {"seed": int, "name": str, "pictures": int, "fingerprint": str}
-            for name, kind in known.items():
-                value = config[name] if name == "seed" else config["data"][name]
-                if type(value) is not kind:
-                    raise ValueError(f"{name} is {str(value)[:80]!r}")
+            _check_types(config, {"seed": int})
+            _check_types(config["data"], _DATA)
+            for data in config.get("data_before", []):
+                _check_types(data, {"step": int, **_DATA})
         except FileNotFoundError:
             raise InputError(f"there is no run {self.name}: {self.config_path} does not exist") from None
         except InputError as error:
@@ -133,9 +177,20 @@ class Run:
         except (KeyError, TypeError):
             return summarize(self.history_path)
 
-    def best_score(self, name: str) -> float:
-        """The lowest of a score in training so far; infinity if there is none."""
-        return min((row[name] for row in self.summary().scores if name in row), default=math.inf)
+    def best_score(self, name: str, fingerprint: str | None = None) -> float:
+        """The lowest of a score in training so far; infinity if there is none.
+
+        Args:
+            name: Which score.
+            fingerprint: Of the pictures that are trained on; scores from when these were others do not count.
+        """
+        first = 0
+        if fingerprint is not None and self.config_path.exists():
+            config = self.read_config()
+            first = max((data["step"] for data in config.get("data_before", [])), default=0)
+            if config["data"]["fingerprint"] != fingerprint:
+                return math.inf
+        return min((row[name] for row in self.summary().scores if name in row and row["step"] > first), default=math.inf)
 
     def samples(self) -> list[tuple[int, Path]]:
         """Steps and paths of the sample grids, in the order of their steps."""
@@ -184,13 +239,39 @@ def differences(before: dict, now: dict) -> str:
     return "; ".join(f"{key} (was {before.get(key)}, is {now.get(key)})" for key in changed)
 
 
-def _compare(before, now):
+def _compare(before, now, without_data=False):
+    left_out = ("versions.", "data_before", "data." if without_data else "data.name")
     before, now = (
-        {key: value for key, value in _flatten(tree).items() if key != "data.name" and not key.startswith("versions.")}
-        for tree in (before, now)
+        {key: value for key, value in _flatten(tree).items() if not key.startswith(left_out)} for tree in (before, now)
     )
     fields = _flatten(json.loads(json.dumps({"recipe": asdict(Recipe())})))
     return differences({key: value for key, value in fields.items() if key in now} | before, now)
+
+
+def _same_data(one, other):
+    return all(one[name] == other[name] for name in ("pictures", "fingerprint"))
+
+
+def _pass_on(config, data, step):
+    """The pictures that came before these, where a state of this configuration and step goes on with them."""
+    before = [*config.get("data_before", [])]
+    if not _same_data(config["data"], data):
+        if not before or before[-1]["step"] < step:  # else no step was made with them
+            before.append({"step": step, **{name: config["data"][name] for name in _DATA}})
+        elif _same_data(before[-1], data):
+            before.pop()
+    return before
+
+
+def _explain_state(state, differing):
+    advice = "Put the run's own back, or use --run with a new name"
+    return f"{state.path} is the state of another training: {differing}. {advice}"
+
+
+def _check_types(values, types):
+    for name, kind in types.items():
+        if type(values[name]) is not kind:
+            raise ValueError(f"{name} is {str(values[name])[:80]!r}")
 
 
 def _flatten(tree, prefix=""):

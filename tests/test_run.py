@@ -11,6 +11,7 @@ import pytest
 from ganime.errors import GanimeError, InputError
 from ganime.files import atomic_write
 from ganime.run import ROOT, Run, latest_run
+from ganime.state import State
 
 DATA = {"name": "faces", "pictures": 9, "fingerprint": "f"}
 RECIPE = {"batch_size": 4, "generator_widths": (8, 8, 8, 8)}
@@ -91,6 +92,7 @@ def test_atomic_write_is_whole_or_not_at_all(tmp_path):
                 ),
                 *({"data": {**DATA, name: value}} for name in DATA for value in (None, 1.5, [])),
                 *({"data": data} for data in ({}, None, "x")),
+                *({"data_before": data} for data in (5, ["x"], [DATA], [{**DATA, "step": "1"}])),
                 {"seed": True},
             )
         ),
@@ -131,3 +133,103 @@ def test_what_a_kill_left_unfinished_goes_away(tmp_path):
 def test_what_names_no_folder_of_its_own_is_refused(name):
     with pytest.raises(InputError, match="names no folder of its own"):
         Run(name)
+
+
+def state_at(run, step, config, path=None):
+    """The state that training leaves at a step: what matters here is what is known of it."""
+    about = json.loads(json.dumps({"config": config, "history": {"step": step}}))
+    return State(path or run.state_path, about, memoryview(b""))
+
+
+OTHER = {"name": "others", "pictures": 5, "fingerprint": "g"}
+THIRD = {"name": "thirds", "pictures": 7, "fingerprint": "h"}
+
+
+def data_of(run):
+    config = run.read_config()
+    return config["data"]["name"], [(data["name"], data["step"]) for data in config.get("data_before", [])]
+
+
+def test_other_pictures_need_an_option_that_the_refusal_names(tmp_path):
+    run, changed = Run(tmp_path / "run"), {**CONFIG, "data": OTHER}
+    state = state_at(run, 10, run.open(CONFIG))
+    advice = (
+        r"data\.pictures \(was 9, is 5\); data\.fingerprint \(was f, is g\)\. .*--changed-data \(changed_data=True\) to go on"
+    )
+    with pytest.raises(InputError, match=advice):
+        run.open(changed, state)
+    for with_option in (True, False):
+        with pytest.raises(InputError, match=r"recipe\.batch_size \(was 4, is 8\)") as caught:
+            run.open({**changed, "recipe": {**RECIPE, "batch_size": 8}}, state, with_option)
+        assert "--changed-data" not in str(caught.value)
+    before = run.config_path.read_bytes()
+    for _ in range(2):  # with the same pictures it does nothing
+        assert "data_before" not in run.open(CONFIG, state, changed_data=True)
+        assert run.config_path.read_bytes() == before
+
+
+def test_changed_pictures_are_recorded_with_the_step_until_which_there_were_others(tmp_path):
+    run = Run(tmp_path / "run")
+    first = state_at(run, 10, run.open(CONFIG))
+    config = run.open({**CONFIG, "data": OTHER}, first, True)
+    assert data_of(run) == ("others", [("faces", 10)])
+    assert config == run.read_config() and config["data_before"] == [{"step": 10, **DATA}]
+    second = state_at(run, 15, config)
+    config = run.open({**CONFIG, "data": DATA}, second, True)  # back again
+    assert data_of(run) == ("faces", [("faces", 10), ("others", 15)])
+    assert run.open(CONFIG, state_at(run, 20, config)) == config == run.read_config()  # and on, without the option
+
+
+def test_a_kill_between_the_change_and_the_first_state_loses_nothing(tmp_path):
+    """The run's configuration has other pictures by then than its state, which is from before."""
+    run = Run(tmp_path / "run")
+    first, changed = state_at(run, 10, run.open(CONFIG)), {**CONFIG, "data": OTHER}
+    run.open(changed, first, True)
+    for with_option in (False, True):  # the plain command goes on, and so does the same one
+        assert run.open(changed, first, with_option)["data_before"] == [{"step": 10, **DATA}]
+    with pytest.raises(InputError, match=r"was g, is f\).*--changed-data"):
+        run.open(CONFIG, first)
+    run.open({**CONFIG, "data": THIRD}, first, True)  # pictures that no step was made with are not recorded
+    assert data_of(run) == ("thirds", [("faces", 10)])
+    run.open(CONFIG, first, True)
+    assert data_of(run) == ("faces", [])
+    # A state of other pictures that were never the run's is another training's.
+    with pytest.raises(InputError, match=r"is the state of another training: data\.pictures \(was 5, is 9\)"):
+        run.open(CONFIG, state_at(run, 10, changed), True)
+
+
+def test_a_state_without_steps_and_one_from_further_back_have_their_own_record(tmp_path):
+    run = Run(tmp_path / "run")
+    first, changed = state_at(run, 10, run.open(CONFIG)), {**CONFIG, "data": OTHER}
+    at_once = state_at(run, 10, run.open(changed, first, True))  # saved before a step was made with the others
+    assert run.open(changed, at_once)["data_before"] == [{"step": 10, **DATA}]
+    run.open({**CONFIG, "data": THIRD}, at_once, True)
+    assert data_of(run) == ("thirds", [("faces", 10)])
+    run.open({**CONFIG, "data": THIRD}, state_at(run, 8, CONFIG, run.previous_path))  # where the last one is damaged
+    assert data_of(run) == ("thirds", [("faces", 8)])
+
+
+def test_a_run_without_states_just_changes(tmp_path):
+    run = Run(tmp_path / "run")
+    run.open(CONFIG)
+    run.open({**CONFIG, "data": OTHER}, None, True)
+    assert data_of(run) == ("others", [])
+    run.config_path.unlink()
+    run.open({**CONFIG, "data": OTHER}, state_at(run, 3, CONFIG), True)  # the configuration was lost
+    assert data_of(run) == ("others", [("faces", 3)])
+
+
+def test_scores_against_other_pictures_do_not_count(tmp_path, caplog):
+    run = Run(tmp_path / "run")
+    first = state_at(run, 2, run.open(CONFIG))
+    run.history_path.write_text("step,KID-lite0\n1,0.5\n2,0.25\n")
+    run.best_path.write_text("the best")
+    assert run.best_score("KID-lite0", "f") == 0.25
+    assert run.best_score("KID-lite0", "g") == math.inf
+    run.open({**CONFIG, "data": OTHER}, first, True)
+    assert run.best_score("KID-lite0", "g") == math.inf
+    assert (run.path / "best-until-step-000002.keras").read_text() == run.best_path.read_text() == "the best"
+    assert "goes on with other pictures from step 2 on" in caplog.text and "best-until-step-000002.keras" in caplog.text
+    with open(run.history_path, "a") as file:
+        file.write("3,0.75\n")
+    assert run.best_score("KID-lite0", "g") == 0.75

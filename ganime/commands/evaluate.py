@@ -1,6 +1,8 @@
 """The command line's `evaluate`, and what `fit` needs to do it while training."""
 
 import json
+import logging
+import re
 from pathlib import Path
 
 import click
@@ -12,11 +14,18 @@ from ganime.errors import InputError
 from ganime.files import hash_file
 from ganime.metrics.networks import network_names
 
+log = logging.getLogger("ganime")
+
 
 @click.command()
 @click.argument("model", required=False, metavar="[RUN|FILE.keras]")
 @click.option("--images", metavar="PICTURES", help="Score these pictures, made by whatever program, instead of a generator's.")
-@click.option("--data", metavar="PICTURES", help="Real pictures, as for `fit`. A run on drawn faces needs none.")
+@click.option(
+    "--data",
+    multiple=True,
+    metavar="PICTURES",
+    help="Real pictures, as for `fit`; repeatable. A run on drawn faces needs none.",
+)
 @click.option(
     "--part",
     default="all",
@@ -85,7 +94,8 @@ def evaluate(model, images, data, part, network, weights, samples, real_samples,
     with progress_bar("scored pictures") as report:
         made = extractor.extract(pictures, size, report)
     scores = evaluation.score(real_features, made, extractor, seed)
-    against = {"data": data, "name": real.name, "part": part, "pictures": len(real), "fingerprint": real.fingerprint}
+    given = [*data] if len(data) > 1 else next(iter(data), None)
+    against = {"data": given, "name": real.name, "part": part, "pictures": len(real), "fingerprint": real.fingerprint}
     settings = {"samples": len(pictures), "seed": seed, "size": size, **extractor.identity}
     echo(f"{len(pictures):,} pictures against {len(real):,} real ones at {size}x{size}, by {network}")
     for name, value in evaluation.describe_scores(scores).items():
@@ -122,14 +132,27 @@ def hold_out(pictures, size, every, run):
     extractor = FeatureExtractor()
     with progress_bar("held-out pictures") as report:
         reference_features(test, size, extractor, report)
-    best = run.best_score(extractor.network.kernel)
+    best = run.best_score(extractor.network.kernel, train.fingerprint)
     return train, Evaluation(test, every, extractor=extractor, best_path=run.best_path, best=best)
+
+
+def warn_of_seen(run, train):
+    """Say so if a run that goes on with other pictures may have seen those that these hold out."""
+    if not run.config_path.exists():
+        return
+    config = run.read_config()
+    others = [data for data in (config["data"], *config.get("data_before", [])) if data["fingerprint"] != train.fingerprint]
+    # Who held pictures out before held out the same ones of those that are here too: that goes by their content.
+    if seen := [data["name"] for data in others if not re.search("-[0-9a-f]{16}$", data["fingerprint"])]:
+        known = f"run {show(run.name)} was trained on all of {show(seen[0])}"
+        log.warning("%s: where these are among the held-out pictures, scores are too good", known)
 
 
 def _check_nearest(nearest, part, data, real_samples, force):
     check_picture_name("--nearest", nearest, force)
-    if data and Path(data).is_dir():
-        check_outside(nearest, Path(data))
+    for folder in map(Path, data):
+        if folder.is_dir():
+            check_outside(nearest, folder)
     if part == "test" or real_samples:
         left_out = "--part test" if part == "test" else "--real-samples"
         raise InputError(f"--nearest is to find copies of what was trained on, which {left_out} leaves out")
@@ -137,11 +160,11 @@ def _check_nearest(nearest, part, data, real_samples, force):
 
 def _open_real(data, run):
     from ganime.data.drawn import DrawnFaces
-    from ganime.data.sources import open_pictures
+    from ganime.data.joined import as_pictures
 
     fingerprint = run.read_config()["data"]["fingerprint"] if run else ""
-    if data is not None:
-        return open_pictures(data)
+    if data:
+        return as_pictures(data)
     if fingerprint.startswith(DrawnFaces().fingerprint):
         return DrawnFaces()
     raise InputError("--data is missing: the real pictures to compare with")
@@ -153,6 +176,8 @@ def _choose_part(pictures, part, size, run):
         raise InputError(
             f"--part: run {show(run.name)} was not trained on these pictures without the test part (--evaluate-every)"
         )
+    if run and part == "test":
+        warn_of_seen(run, train)
     return train if part == "train" else test
 
 

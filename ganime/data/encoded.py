@@ -34,13 +34,15 @@ class EncodedPictures:
     def __init__(self, listing: Listing, strict: bool = False):
         self.listing, self.strict = listing, strict
         self.name, self.fingerprint = listing.name, listing.fingerprint
-        self.unreadable = {}
+        self.unreadable, self._passed_over = {}, set()
         # From a broken picture to the next in steps of the golden ratio, so that a block of broken ones does not give its whole
         # share to one.
         steps = range(int(0.618 * len(self)) or 1, 0, -1)
         self._stride = next(step for step in steps if math.gcd(step, len(self)) == 1) if len(self) else 0
         if not self._any_usable():
             raise InputError(f"no usable picture: looked at {listing}{self._describe_unreadable()}")
+        if left_out := listing.describe_left_out():
+            log.warning("%s: %s", show(listing.path), left_out)
 
     def __len__(self):
         return len(self.listing)
@@ -69,15 +71,17 @@ class EncodedPictures:
         return np.stack([self.load(index, size) for index in indices])
 
     def _try(self, index, size):
-        if self.unreadable and self.listing.name_of(index) in self.unreadable:
+        if index in self._passed_over:
             return None
         try:
             return self.listing.load(index, size)
         except UnreadablePicture as error:
-            self._pass_over(self.listing.name_of(index), str(error))
+            self._pass_over(index, str(error))
             return None
 
-    def _pass_over(self, name, reason):
+    def _pass_over(self, index, reason):
+        name = self.listing.name_of(index)
+        self._passed_over.add(index)  # in two tars may be files of one name
         self.unreadable[name] = reason
         if self.strict:
             where = show(self.listing.path)

@@ -6,6 +6,7 @@ import time
 
 import tensorflow as tf
 
+from ganime.data.joined import as_pictures
 from ganime.errors import InputError
 
 
@@ -25,8 +26,8 @@ def make_dataset(
     step can be the first. An epoch may end, and the next begin, within a batch.
 
     Args:
-        pictures: `PictureFolder`, `PackedPictures`, `DrawnFaces`, or anything with `len()` and `load_batch(indices, size)` to
-            uint8 [count, size, size, 3].
+        pictures: `PictureFolder`, `PackedPictures`, `DrawnFaces`, what else `ganime.fit` takes, or anything with `len()` and
+            `load_batch(indices, size)` to uint8 [count, size, size, 3].
         image_size: Side of the pictures in pixels.
         batch_size: Pictures in a batch.
         first_step, last_step: Which steps' batches; None for no end.
@@ -47,6 +48,8 @@ def make_dataset(
         >>> next(iter(make_dataset(DrawnFaces(), image_size=64, batch_size=8))).shape
         TensorShape([8, 64, 64, 3])
     """
+    if not hasattr(pictures, "load_batch"):
+        pictures = as_pictures(pictures)
     count = len(pictures)
     if batch_size < 1 or image_size < 1 or not count:
         raise InputError(f"no batch can be made of {batch_size} pictures of {image_size}x{image_size} out of {count}")

@@ -131,7 +131,7 @@ A generator that draws faces of {width}x{height} pixels, trained with ganime: a 
 
 def _facts(subject, config, recipe):
     height, width, _ = subject.chain.image_shape
-    data, versions, steps = config["data"], config["versions"], _read_step(subject.run)
+    data, before, versions, steps = config["data"], config.get("data_before", ()), config["versions"], _read_step(subject.run)
     averaged = f"averaged, half-life {recipe.ema_half_life:,} pictures" if recipe.ema_half_life else "not averaged"
     numbers = sum(layer.kernel.size + layer.bias.size for layer in subject.chain.layers)
     return {
@@ -141,10 +141,14 @@ def _facts(subject, config, recipe):
         "generator": f"`{GENERATOR}`, {averaged}; {numbers:,} numbers, with the normalization folded into the convolutions",
         "training": f"{steps:,} steps of {recipe.batch_size}, so {steps * recipe.batch_size:,} pictures; seed {config['seed']}"
         + (f"; in {config['precision']}" if "precision" in config else ""),
-        "data": f"{_plain(data['name'])}: {data['pictures']:,} pictures, fingerprint `{_plain(data['fingerprint'])}`",
+        "data": "; ".join((_describe_data(data), *(f"until step {old['step']:,} {_describe_data(old)}" for old in before))),
         "rights": _describe_rights(subject.license_name, config),
         "made with": ", ".join(f"{name} {version}" for name, version in versions.items()),
     }
+
+
+def _describe_data(data):
+    return f"{_plain(data['name'])}: {data['pictures']:,} pictures, fingerprint `{_plain(data['fingerprint'])}`"
 
 
 def _describe_rights(license_name, config):
@@ -263,7 +267,8 @@ def _tabulate(heads, rows):
 
 
 def _is_drawn(config):
-    return config["data"]["fingerprint"].startswith(DrawnFaces().fingerprint)
+    sets = (config["data"], *config.get("data_before", ()))
+    return all(data["fingerprint"].startswith(DrawnFaces().fingerprint) for data in sets)
 
 
 def _show(value):

@@ -7,12 +7,12 @@ import keras
 import tensorflow as tf
 
 from ganime.bounds import check_ending, check_whole
+from ganime.data.joined import as_pictures
 from ganime.errors import InputError
 from ganime.files import atomic_write, insist
 from ganime.metrics.evaluation import GeneratedPictures, check_enough, describe_scores, reference_features, score
 from ganime.metrics.features import FeatureExtractor
 from ganime.training.checks import scale_pictures
-from ganime.training.sources import as_pictures
 
 
 class Evaluation(keras.callbacks.Callback):

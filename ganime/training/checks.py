@@ -1,16 +1,14 @@
 """What a GAN refuses before it trains on nonsense."""
 
-import math
 import re
 
 import keras
 import tensorflow as tf
 
-from ganime.bounds import suggest, within_bounds
+from ganime.bounds import OUT_OF_RANGE, explain_range, judge_range, suggest, within_bounds
 from ganime.errors import InputError
 from ganime.networks.dcgan import check_keras_settings
 
-OUT_OF_RANGE = "pictures must be float in [-1, 1] or uint8 in 0...255"
 REFUSED_CALLBACKS = {
     keras.callbacks.OrbaxCheckpoint: "OrbaxCheckpoint saves no GAN, whose variables are not all named differently; "
     "keras.callbacks.ModelCheckpoint does",
@@ -183,25 +181,6 @@ def scale_pictures(pictures: tf.Tensor, shape: tuple, first: tf.Tensor | bool) -
         return pictures
     with tf.control_dependencies([tf.debugging.Assert(sound, [OUT_OF_RANGE, least, most])]):
         return tf.identity(pictures)
-
-
-def judge_range(least, most, count):
-    """Whether so many float pictures with numbers from `least` to `most` are in [-1, 1], and whether they look as if they were
-    meant for [0, 1]: no number is negative, though they are several and have contrasts. For tensors and NumPy's numbers."""
-    inside = (least >= -1.001) & (most <= 1.001)  # resizing and rounding may overstep a little; NaN is not inside
-    return inside, inside & (least >= 0.0) & (most - least > 0.5) & (count >= 4)
-
-
-def explain_range(least: float, most: float) -> str:
-    """What is wrong with float pictures in the range from `least` to `most`."""
-    if not (math.isfinite(least) and math.isfinite(most)):
-        return f"{OUT_OF_RANGE}; this batch has numbers that are infinite or not a number"
-    remedy = ""
-    if least >= 0 and most <= 1.001:
-        remedy = ": pictures of [0, 1]? scale them by x * 2 - 1 (where they are truly so bright, give uint8)"
-    elif least >= 0 and most <= 256:
-        remedy = ": pictures of 0...255? scale them by x / 127.5 - 1, or give them as uint8"
-    return f"{OUT_OF_RANGE}; this batch lies between {least:.3g} and {most:.3g}{remedy}"
 
 
 def explain_range_error(error: tf.errors.InvalidArgumentError) -> str | None:

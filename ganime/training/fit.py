@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from ganime.bounds import check_whole, suggest
+from ganime.data.joined import as_pictures
 from ganime.data.pipeline import make_dataset
 from ganime.errors import GanimeError, InputError, NonFiniteError
 from ganime.history import Summary
@@ -24,7 +25,6 @@ from ganime.training.gan import GAN
 from ganime.training.interrupts import StopOnSignal
 from ganime.training.optimizer import FusedAdam
 from ganime.training.progress import open_progress
-from ganime.training.sources import as_pictures
 
 
 def build_gan(recipe: Recipe | str | Mapping, seed: int = 0, engine: Engine | None = None) -> GAN:
@@ -101,6 +101,7 @@ def fit(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     engine: Engine | None = None,
     verbose: int = 1,
+    changed_data: bool = False,
 ) -> GAN:
     """Train up to a step, from the run's last state or from the beginning, and leave everything in the run's directory.
 
@@ -110,7 +111,8 @@ def fit(
         pictures: What to train on: `PictureFolder`, `PackedPictures`, `DrawnFaces` or a part of them that `split` gave; what
             `ganime.open_pictures` takes, such as the path of a folder; or an array, uint8 or float in [-1, 1],
             [count, size, size, 3]. Anything serves that has `len()`, `load_batch(indices, size)` to uint8
-            [count, size, size, 3], and `fingerprint`, a string that no other pictures have.
+            [count, size, size, 3], and `fingerprint`, a string that no other pictures have. A list of these is trained on as
+            one set.
         steps: The step to reach, counted from the beginning of the run.
         seed: Seed of the first weights and of everything random in training.
         sample_every: Steps between two sample grids.
@@ -120,6 +122,7 @@ def fit(
             a run in a folder that all share; the chief alone writes to it and runs `callbacks`.
         verbose: 1 shows how far training is: a bar on a terminal, a line a minute where there is none, a bar and the newest
             grid in a notebook. 0 shows nothing.
+        changed_data: Whether a run may go on with other pictures than before, which config.json then records.
 
     Returns:
         The trained model. If the run has reached `steps` already it is loaded and not trained; grid, plots and GIF are made
@@ -148,18 +151,18 @@ def fit(
     engine.check_intervals(0, steps=steps, sample_every=sample_every, save_every=save_every)
     _check_parts(recipe, engine)
     with _in_words(engine.strategy):
-        return _fit(run, recipe, pictures, steps, seed, sample_every, save_every, callbacks, engine, verbose)
+        return _fit(run, recipe, pictures, steps, seed, sample_every, save_every, callbacks, engine, verbose, changed_data)
 
 
-def _fit(run, recipe, pictures, steps, seed, sample_every, save_every, callbacks, engine, verbose):
+def _fit(run, recipe, pictures, steps, seed, sample_every, save_every, callbacks, engine, verbose, changed_data):
     gan = build_gan(recipe, seed, engine)
     pictures.load_batch([0], recipe.image_size)  # fails before anything is written
     chief = is_chief(engine.strategy)
-    description = _describe(recipe, pictures, seed, engine)
+    description = config = _describe(recipe, pictures, seed, engine)
     with run.lock() if chief else nullcontext():
         state = run.newest_state()
         if chief:
-            run.open(description, state)
+            config = run.open(description, state, changed_data)
             run.tidy(state)
         if state:
             state.load_into(gan)
@@ -172,7 +175,7 @@ def _fit(run, recipe, pictures, steps, seed, sample_every, save_every, callbacks
         history = cb.History(run.history_path, recipe.batch_size, summary)
 
         def know():
-            return {"config": description, "history": asdict(history.summary)}
+            return {"config": config, "history": asdict(history.summary)}
 
         checkpoint = cb.Checkpoint(run.state_path, run.generator_path, save_every, know, run.previous_path)
         del state  # of the size of the model

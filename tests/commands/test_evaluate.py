@@ -2,6 +2,7 @@
 
 import json
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,9 +10,10 @@ from click.testing import CliRunner
 from PIL import Image
 
 from ganime.cli import cli
-from ganime.commands.evaluate import _open_real
+from ganime.commands.evaluate import _open_generator, _open_images, _open_real, warn_of_seen
 from ganime.data.drawn import DrawnFaces, draw_face
 from ganime.data.folder import PictureFolder
+from ganime.data.split import Selection
 from ganime.history import read_history
 from ganime.metrics import while_training
 from ganime.networks import build_generator
@@ -49,6 +51,21 @@ def test_from_training_with_scores_to_a_score(monkeypatch, tmp_path):
     assert (line["samples"], line["size"], line["real"]["part"], line["truncation"]) == (30, 32, "test", 1.0)
     kept = Run("scored").evaluations_path.read_text().splitlines()
     assert [json.loads(text) for text in kept] == [line]
+
+    # On with more pictures: what was held out is other pictures now, so the best generator is looked for anew.
+    (tmp_path / "more").mkdir()
+    for i in range(150, 200):
+        Image.fromarray(draw_face(i, 32)).save(tmp_path / "more" / f"{i}.png")
+    scored = ("--steps", "4", "--evaluate-every", "2", "--run", "scored", *OPTIONS)
+    before = Run("scored").best_path.read_bytes()
+    refused = CliRunner().invoke(cli, ["fit", "--data", "faces", "--data", "more", *scored])
+    assert refused.exit_code == 2 and "use --changed-data" in refused.output
+    out = run("fit", "--data", "faces", "--data", "more", "--changed-data", *scored)
+    assert " of 150 pictures in faces and below + 50 pictures in more and below" in out and "(best so far)" in out
+    config = Run("scored").read_config()
+    assert [(data["step"], data["name"]) for data in config["data_before"]] == [(2, "faces")]
+    assert config["data"]["name"] == "faces+more"
+    assert (Run("scored").path / "best-until-step-000002.keras").read_bytes() == before != Run("scored").best_path.read_bytes()
 
     out = run("evaluate", "--images", "faces", "--data", "faces", "--samples", "12", "--real-samples", "15", "--size", "32")
     assert json.loads(out.splitlines()[-1])["real"]["pictures"] == 15
@@ -102,6 +119,31 @@ def test_a_run_is_scored_on_what_it_was_trained_on(faces):
     ):
         result = CliRunner().invoke(cli, ["evaluate", *arguments])
         assert result.exit_code == 2 and message in result.output.splitlines()[-1]
+
+
+def test_a_generators_array_is_scored_as_the_generator_is(tmp_path):
+    """The pictures are the same ones in the same order, and so are the scores."""
+    build_generator(32, latent_size=8, widths=(8, 8, 8)).save("g.keras")
+    run("generate", "--model", "g.keras", "--seeds", "3-202", "--output", "faces.npz")
+    run("generate", "--model", "g.keras", "--seeds", "3-202", "--output", "faces")
+    generated, size, _ = _open_generator(Path("g.keras"), 200, 3, 1.0)
+    expected = generated.load_batch(range(200), size)
+    for given in ("faces.npz", "faces"):
+        pictures, size, _ = _open_images(given, 200, 0, 32)
+        assert np.array_equal(pictures.load_batch([*range(200)], size), expected)
+    with np.load("faces.npz") as arrays:
+        assert np.array_equal(arrays["arr_0"], expected)
+
+
+def test_a_warning_where_what_is_held_out_may_have_been_seen(faces, caplog):
+    own, before = Run("own"), {"step": 3, "name": "all", "pictures": 9, "fingerprint": "f" * 64}
+    train = Selection(PictureFolder(faces), np.arange(9))
+    data = {"name": "faces", "pictures": 9, "fingerprint": train.fingerprint}
+    for passed, warned in (([], False), ([{**before, "fingerprint": train.fingerprint}], False), ([before], True)):
+        own.config_path.unlink(missing_ok=True)
+        own.open({"recipe": {}, "seed": 0, "data": data, "data_before": passed})
+        warn_of_seen(own, train)
+        assert ("run own was trained on all of all: where these are" in caplog.text) == warned
 
 
 def test_scores_that_would_never_be_made(faces):

@@ -234,6 +234,8 @@ def test_silly_faces_are_one_line(call, command, arguments, message):
         (["mix", "--seeds", "1,2", "--steps", "64", "--scale", "15", "--output", "m.webp"], "61,440x960 pixels are too many"),
         (["generate", "--output", "two.npy"], "--output two.npy is a file"),
         (["generate", "--output", "folder.png"], "--output folder.png is a folder"),
+        (["generate", "--output", "faces.npy"], "nothing is written as .npy; take .png, .jpg, .jpeg, .webp for a grid, .npz"),
+        (["generate", "--output", "faces.GIF"], "nothing is written as .gif"),
         (["generate", "--output", "two.npy/a.png"], "--output two.npy/a.png: two.npy is a file, not a folder"),
         (["generate", "--save-latents", "x.npy", "--output", "x.npy"], "--save-latents and --output are the same"),
         (["generate", "--seeds", ""], "seeds '' are not of the form"),

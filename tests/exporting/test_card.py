@@ -77,6 +77,16 @@ def test_drawn_faces_are_nobodys(run):
     assert "ganime drew the pictures itself" in card and "artists" not in card and "--data" not in card.split("## Use")[0]
 
 
+def test_pictures_that_it_was_trained_on_before_are_named(run):
+    config = json.loads(run.config_path.read_text())
+    config["data_before"] = [{**config["data"], "step": 1200}]
+    config["data"] |= {"name": "drawn", "fingerprint": "drawn-faces-1-20000"}
+    run.config_path.write_text(json.dumps(config))
+    card = write(run)
+    assert "fingerprint `drawn-faces-1-20000`; until step 1,200 my__b__faces_: 1,500 pictures, fingerprint `f00` |" in card
+    assert "ganime drew the pictures itself" not in card
+
+
 def test_only_scores_of_this_very_generator_are_shown(run):
     ours = describe(run.generator_path, 8)["sha256"]
     real = {"name": "faces", "part": "test", "pictures": 99, "data": "/home/me/faces"}

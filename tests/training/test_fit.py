@@ -124,6 +124,31 @@ def test_another_recipe_or_data_set_is_refused(tiny, faces, tmp_path):
         fit(run, tiny, PictureFolder(faces), steps=2)
 
 
+def test_a_run_goes_on_with_other_pictures_whatever_kills_it_in_between(tiny, faces, tmp_path):
+    """The second one is killed when it has changed its pictures and saved no state yet: what comes depends on (seed, step)."""
+    folder, one, other = PictureFolder(faces), Run(tmp_path / "one"), Run(tmp_path / "other")
+    fit(one, tiny, folder, steps=2)
+    shutil.copytree(one.path, other.path)
+    both = [folder, DrawnFaces(30)]
+    with pytest.raises(InputError, match=r"--changed-data \(changed_data=True\)"):
+        fit(one, tiny, both, steps=4)
+    fit(one, tiny, both, steps=4, changed_data=True)
+
+    class Kill(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fit(other, tiny, both, steps=4, callbacks=[Kill()], changed_data=True)
+    assert other.newest_state().about["config"]["data"]["name"] == "faces"
+    fit(other, tiny, both, steps=4)  # the plain call
+    assert_same_training(one, other)
+    for run in (one, other):
+        assert run.newest_state().about["config"]["data_before"] == run.read_config()["data_before"]
+        assert [(data["step"], data["name"]) for data in run.read_config()["data_before"]] == [(2, "faces")]
+    assert read_history(one.history_path)["step"].tolist() == [1, 2, 3, 4]
+
+
 def test_a_broken_picture_in_the_middle_of_training_is_passed_over(tiny, faces, tmp_path):
     (faces / "face05.png").write_bytes((faces / "face05.png").read_bytes()[:300])
     pictures = PictureFolder(faces)

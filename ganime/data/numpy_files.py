@@ -1,0 +1,255 @@
+"""Where the pixels lie in NumPy's files, whatever these claim to be; nothing in them is ever unpickled (no TensorFlow)."""
+
+import errno
+import hashlib
+import io
+import json
+import logging
+import math
+import os
+import shutil
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.lib import format as npy
+
+from ganime.data.decode import MAX_PIXELS, MIN_SIDE
+from ganime.data.names import show
+from ganime.data.packed import DAMAGED
+from ganime.data.steady import SteadyFile
+from ganime.errors import GanimeError, InputError, one_line
+from ganime.files import atomic_write, home, remove_parts
+
+CHUNK = 2**22  # bytes read at a time
+MAX_HEADER = 2**14  # bytes before the array of a `.npy`
+MAX_DIRECTORY = 2**18  # bytes of the list of a `.npz`' members
+FREE, EXPANSION = 2**26, 100  # bytes that any compressed array may have, and times its own size that larger ones may
+DIGEST = 65  # bytes of a SHA-256 in hexadecimal, and a line's end
+_TAIL = 2**16 + 98  # bytes of a ZIP's end, where its directory is told of
+_NO_ARRAY = (EOFError, MemoryError, *DAMAGED)
+_NO_ZIP = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, *_NO_ARRAY)
+_AGAIN = "copy or make it again"
+
+log = logging.getLogger("ganime")
+
+
+def open_array(path: str | os.PathLike) -> tuple[SteadyFile, int, tuple[int, int, int, int], str]:
+    """Find the pictures in a `.npy` file, or in the array `arr_0`, else the only one of pictures, of an `.npz` file.
+
+    An array that is compressed is unpacked into the user's cache, once as long as its file stays as it is; the log says so.
+
+    Returns:
+        The file that they lie in, the place of the first one, their shape, [count, height, width, 3], and the fingerprint that
+        `ArrayPictures` has.
+
+    Raises:
+        InputError: If there is no uint8 array of that shape, or the file is damaged.
+        GanimeError: If it cannot be read, or there is no room to unpack it.
+    """
+    file = SteadyFile(path)
+    if file.read(0, min(2, file.size)) == b"PK":
+        return _open_member(Path(path), file)
+    try:
+        start, shape, dtype, fortran = _parse(file.read(0, min(MAX_HEADER, file.size)))
+    except _NO_ARRAY as error:
+        raise InputError(f"{show(path)} is neither a .npy nor an .npz file, or damaged") from error
+    _check(show(path), shape, dtype, fortran)
+    if (more := file.size - start - math.prod(shape)) > 0:
+        raise InputError(f"{show(path)} has {more:,} bytes behind its array: a damaged file of `data pack`? Make it again")
+    if more < 0:
+        raise InputError(f"{show(path)} is cut short: {-more:,} bytes of its array are missing; {_AGAIN}")
+    return file, start, shape, _hash(file, start, shape)[0]
+
+
+def is_packed(path: str | os.PathLike) -> bool:
+    """Whether a file is an array of square pictures with something behind it, as `data pack` makes them."""
+    with open(path, "rb") as file:
+        try:
+            start, shape, dtype, fortran = _parse(file.read(MAX_HEADER))
+        except _NO_ARRAY:
+            return False
+        plain = _is_plain(shape, dtype, fortran) and shape[1] == shape[2]
+        return plain and file.seek(0, os.SEEK_END) > start + math.prod(shape)
+
+
+def start_hash(shape: tuple[int, ...], pixels=b""):
+    """The SHA-256 by which an array of pictures is known."""
+    digest = hashlib.sha256(f"{shape}".encode())
+    digest.update(pixels)
+    return digest
+
+
+def check_room(folder: Path, needed: int) -> None:
+    """See that a disk has room for so many bytes.
+
+    Raises:
+        GanimeError: If not.
+    """
+    if (free := shutil.disk_usage(folder).free) < needed:
+        raise GanimeError(f"{show(folder)} has {free / 1e6:,.0f} MB of free space; {needed / 1e6:,.0f} are needed")
+
+
+def _parse(head):
+    """Length of a header, and shape, type and order of its array."""
+    stream = io.BytesIO(head)  # which gives no more than it has, whatever length the header claims
+    version = npy.read_magic(stream)
+    if version not in ((1, 0), (2, 0), (3, 0)):
+        raise ValueError("another version")
+    # The headers of versions 2 and 3 differ only where a name is not in Latin-1, which pixels have none of.
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    shape, fortran, dtype = read(stream)
+    if not all(0 <= side < 2**48 for side in shape):
+        raise ValueError("impossible sizes")
+    return stream.tell(), tuple(map(int, shape)), dtype, fortran
+
+
+def _is_plain(shape, dtype, fortran):
+    return dtype == np.uint8 and len(shape) == 4 and shape[3] == 3 and not fortran
+
+
+def _check(name, shape, dtype, fortran):
+    """Refuse an array that holds no pictures, or none as they are read here, and say how NumPy makes them of it."""
+    if not _is_plain(shape, dtype, fortran):
+        found = f"{_describe(shape, dtype)}{' in Fortran order' * bool(fortran)}"
+        remedy = _convert(shape, dtype)
+        advice = f': np.save("new.npy", {remedy}) with the array as x' if remedy else ""
+        raise InputError(f"{name} holds {found}, and pictures are uint8 [count, height, width, 3], RGB, in C order{advice}")
+    height, width = shape[1:3]
+    if min(height, width) < MIN_SIDE:
+        raise InputError(f"{name}: {width}x{height} pixels are too few to show a face")
+    if height * width > MAX_PIXELS:
+        raise InputError(f"{name}: {width}x{height} pixels are more than {MAX_PIXELS / 1e6:.0f} million")
+
+
+def _describe(shape, dtype):
+    return f"{one_line(str(dtype), 60)} {list(shape)}" if len(shape) < 9 else f"an array of {len(shape)} axes"
+
+
+def _convert(shape, dtype):
+    """What makes pictures of an array x, in NumPy's words; empty if nothing is known that does."""
+    made, channels = "x", (3, 4, 1)
+    if len(shape) == 4 and shape[3] not in channels and shape[1] in channels:
+        made, shape = f"{made}.transpose(0, 2, 3, 1)", (shape[0], shape[2], shape[3], shape[1])
+    if len(shape) == 3:
+        made, shape = f"{made}[..., None]", (*shape, 1)
+    if len(shape) != 4 or shape[3] not in channels or dtype.kind not in "fiub":
+        return ""
+    made = {3: made, 4: f"{made}[..., :3]", 1: f"np.repeat({made}, 3, 3)"}[shape[3]]
+    if dtype.kind == "f":  # the range of the numbers is not known
+        made = f"np.rint({made} * 127.5 + 127.5)"  # of [-1, 1]
+    return f'np.ascontiguousarray({made}, "uint8")' + (" for numbers in [-1, 1]" if dtype.kind == "f" else "")
+
+
+def _hash(file, start, shape, crc=0):
+    """The fingerprint of an array, and the CRC-32 of it and what came before."""
+    digest, end = start_hash(shape), start + math.prod(shape)
+    for place in range(start, end, CHUNK):
+        chunk = file.read(place, min(CHUNK, end - place))
+        digest.update(chunk)
+        crc = zlib.crc32(chunk, crc)
+    return digest.hexdigest(), crc
+
+
+def _open_member(path, file):
+    """As `open_array`, of an `.npz` file."""
+    if _directory_size(file) > MAX_DIRECTORY:
+        raise InputError(f"{show(path)} has too many members for an .npz file")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            info, (length, shape, dtype, fortran) = _choose(show(path), archive)
+            name = f"{info.filename[:-4]} of {show(path)}"
+            _check(name, shape, dtype, fortran)
+            if info.file_size != length + math.prod(shape):
+                raise ValueError("another length")
+            if info.compress_type != zipfile.ZIP_STORED:
+                return _open_compressed(path, archive, info, length, shape)
+            local = file.read(info.header_offset, 30)
+            start = info.header_offset + 30 + int.from_bytes(local[26:28], "little") + int.from_bytes(local[28:], "little")
+            if info.compress_size != info.file_size or start + info.file_size > file.size:
+                raise ValueError("another length")
+            fingerprint, crc = _hash(file, start + length, shape, zlib.crc32(file.read(start, length)))
+            if crc != info.CRC:
+                raise ValueError("another checksum")
+            return file, start + length, shape, fingerprint
+    except InputError:
+        raise
+    except _NO_ZIP as error:
+        raise InputError(f"{show(path)} is damaged, or no .npz file ({one_line(str(error), 100)}); {_AGAIN}") from error
+    except OSError as error:
+        if error.errno == errno.EINVAL:  # a place before the file
+            raise InputError(f"{show(path)} is damaged; {_AGAIN}") from error
+        raise GanimeError(f"{show(path)} cannot be read ({error})") from error
+
+
+def _directory_size(file):
+    """How many bytes the list of a ZIP's members has, by whichever of the records at its end a reader may follow."""
+    tail = file.read(max(0, file.size - _TAIL), min(_TAIL, file.size))
+    sizes = [0]
+    for end in (tail.rfind(b"PK\5\6"), len(tail) - 22):
+        sizes.append(int.from_bytes(tail[end + 12 : end + 16], "little") if tail[end : end + 4] == b"PK\5\6" else 0)
+        large = tail.rfind(b"PK\6\6", 0, max(end, 0))
+        sizes.append(int.from_bytes(tail[large + 40 : large + 48], "little") if large >= 0 else 0)
+    return max(size for size in sizes if size != 2**32 - 1)  # which says that it is in the other record
+
+
+def _choose(name, archive):
+    """The member that holds the pictures, and what its header says."""
+    arrays = {}
+    for info in archive.infolist():
+        if info.filename.endswith(".npy"):
+            if info.flag_bits & 1:
+                raise InputError(f"{name} is encrypted; save it without a password")
+            with archive.open(info) as file:
+                arrays[info.filename] = info, _parse(file.read(MAX_HEADER))
+    plain = [found for found in arrays.values() if _is_plain(*found[1][1:])]
+    if "arr_0.npy" in arrays and (len(plain) != 1 or plain[0][0].filename == "arr_0.npy"):
+        return arrays["arr_0.npy"]
+    shown = ", ".join(f"{one_line(key[:-4], 60)} {_describe(*found[1][1:3])}" for key, found in [*arrays.items()][:5])
+    if len(plain) > 1:
+        raise InputError(f"{name} holds several arrays of pictures ({shown}); call the one to take arr_0")
+    if plain or len(arrays) == 1:
+        return (plain or [*arrays.values()])[0]
+    raise InputError(f"{name} holds no array of pictures, uint8 [count, height, width, 3], but {shown or 'no array at all'}")
+
+
+def _open_compressed(path, archive, info, length, shape):
+    """An array that was unpacked into the user's cache, where the SHA-256 of it is behind it."""
+    again = "np.savez instead of np.savez_compressed makes a file that is read as it is"
+    if info.file_size > max(FREE, EXPANSION * info.compress_size):
+        raise InputError(f"{show(path)} unpacks to {info.file_size:,} bytes, too many for what it is; {again}")
+    status, folder, place = path.stat(), home(), os.fsencode(path.resolve())
+    known = json.dumps([status.st_size, status.st_mtime_ns, info.filename, info.CRC]).encode()
+    first, second = (hashlib.sha256(text).hexdigest()[:16] for text in (place, known))
+    kept = folder / f"array-{first}-{second}.npy"
+    if kept.exists():
+        file = SteadyFile(kept)
+        if file.size == info.file_size + DIGEST and (fingerprint := _verify(file, length, shape)):
+            return file, length, shape, fingerprint
+        log.warning("%s is damaged: made anew", show(kept))
+    log.warning("%s is compressed: unpacked once to %s, %.0f MB; %s", show(path), show(kept), info.file_size / 1e6, again)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        remove_parts(folder)
+        for old in folder.glob(f"array-{first}-*.npy"):  # of the same file, before it was changed
+            old.unlink(missing_ok=True)
+        check_room(folder, info.file_size)
+        with atomic_write(kept) as part, open(part, "wb") as made, archive.open(info) as file:
+            made.write(file.read(length))
+            digest = start_hash(shape)
+            while chunk := file.read(CHUNK):
+                made.write(chunk)
+                digest.update(chunk)
+            if made.tell() != info.file_size:
+                raise ValueError("another length")
+            made.write(f"{digest.hexdigest()}\n".encode())
+    except OSError as error:
+        raise GanimeError(f"{show(path)} cannot be unpacked to {show(kept)} ({error}); {again}") from error
+    return SteadyFile(kept), length, shape, digest.hexdigest()
+
+
+def _verify(file, start, shape):
+    """The fingerprint of an unpacked array; None if it is not as it was written."""
+    fingerprint, _ = _hash(file, start, shape)
+    return fingerprint if file.read(file.size - DIGEST, DIGEST) == f"{fingerprint}\n".encode() else None
