@@ -1,10 +1,14 @@
-"""Time to the first batch and memory with a million pictures (hard links), against the folder that they come from.
+"""Time to the first batch and memory with a million pictures, against the folder that they come from: as loose files (hard
+links), in a stored zip and in a tar, whose list of members is read from the user's cache the second time.
 
-python -m benchmarks.million_paths --data faces
+    python -m benchmarks.million_paths --data faces
 """
 
+import os
 import sys
+import tarfile
 import tempfile
+import zipfile
 from pathlib import Path
 
 import click
@@ -15,7 +19,7 @@ FIRST_BATCH = """
 import resource, sys, time
 start = time.perf_counter()
 import ganime, psutil
-pictures = ganime.PictureFolder(sys.argv[1])
+pictures = ganime.open_pictures(sys.argv[1])
 found = time.perf_counter()
 batches = iter(ganime.make_dataset(pictures, 64, 128))
 next(batches)
@@ -27,21 +31,36 @@ print(len(pictures), found - start, first - start, memory, peak)
 
 @click.command()
 @click.option("--data", required=True, type=click.Path(exists=True, path_type=Path), help="A folder of pictures.")
-@click.option("--count", default=1_000_000, show_default=True, help="How many links to make.")
+@click.option("--count", default=1_000_000, show_default=True, help="How many there shall be.")
 @click.option("--scratch", type=click.Path(path_type=Path), help="Where: a folder on the file system of --data.")
 def main(data, count, scratch):
-    """Print both, and the difference."""
-    with tempfile.TemporaryDirectory(dir=scratch) as folder:
-        link_pictures(data, folder, count)
-        rows = [_measure(path) for path in (data, folder)]
-    for count, found, first, memory, peak in rows:
-        print(f"{count:9,.0f} pictures: found after {found:.1f} s, first batch after {first:.1f} s; ", end="")
-        print(f"{memory:.0f} MB resident, {peak:.0f} at the peak")
-    print(f"{'more':>18}: {rows[1][3] - rows[0][3]:.0f} MB resident, {rows[1][4] - rows[0][4]:.0f} at the peak")
-
-
-def _measure(folder):
-    return [float(word) for word in run_code(sys.executable, FIRST_BATCH, Path(folder).resolve()).split()]
+    """Print all, and what they take more than the folder."""
+    with tempfile.TemporaryDirectory(dir=scratch) as place:
+        place = Path(place)
+        os.environ["KERAS_HOME"] = str(place)
+        (place / "links").mkdir()
+        link_pictures(data, place / "links", count)
+        files = sorted(path for path in (place / "links").rglob("*") if path.is_file())
+        with zipfile.ZipFile(place / "faces.zip", "w") as archive:
+            for path in files:
+                archive.write(path, path.relative_to(place / "links"))
+        with tarfile.open(place / "faces.tar", "w", dereference=True) as archive:
+            for path in files:
+                archive.add(path, path.relative_to(place / "links"))
+                archive.members.clear()
+        sources = {
+            "the folder itself": data,
+            "loose files": place / "links",
+            "stored zip": place / "faces.zip",
+            "tar": place / "faces.tar",
+            "tar again": place / "faces.tar",
+        }
+        base = None
+        for name, source in sources.items():
+            row = [float(word) for word in run_code(sys.executable, FIRST_BATCH, source.resolve()).split()]
+            base = base or row
+            print(f"{name:18} {row[0]:9,.0f} pictures: found after {row[1]:.1f} s, first batch after {row[2]:.1f} s; ", end="")
+            print(f"{row[3]:.0f} MB resident (+{row[3] - base[3]:.0f}), {row[4]:.0f} at the peak (+{row[4] - base[4]:.0f})")
 
 
 if __name__ == "__main__":

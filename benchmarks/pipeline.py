@@ -1,15 +1,19 @@
-"""Images per second of the pipeline, from a folder and from a packed file, against PyTorch's ImageFolder and DataLoader.
+"""Images per second of the pipeline, from every kind of source, against PyTorch's, StyleGAN's and WebDataset's readers.
 
-    python -m benchmarks.pipeline --data faces --torch-python /path/to/python
+    python -m benchmarks.pipeline --data faces --torch-python /path/to/python --stylegan /path/to/stylegan3
 
-PyTorch (torch, torchvision) runs in a Python of its own, with the transforms that the published projects use, 2 workers and
-batches of 128. The contenders take turns; the table gives the median of the rounds and each one's ratio to PyTorch's.
+`--torch-python` is a Python of its own with torch, torchvision, webdataset, click and requests; `--stylegan` is a clone of
+github.com/NVlabs/stylegan3, whose ImageFolderDataset reads the stored zip. Each of these has 2 workers and batches of 128; for
+PyTorch and WebDataset with the transforms that the published projects use. The contenders take turns; the table gives the
+median of the rounds, each one's ratio to ours from the folder, and the most memory of its processes (of Linux).
 """
 
 import statistics
+import subprocess
 import sys
+import tarfile
 import tempfile
-import time
+import zipfile
 from pathlib import Path
 
 import click
@@ -17,31 +21,63 @@ import click
 from benchmarks import run_code
 
 BATCH = 128
-PYTORCH = """
-import sys, time, torch
+SHARDS = 4
+MEASURE = """
+import os, time
+def memory():
+    pids, total = [os.getpid()], 0
+    for pid in pids:
+        try:
+            for task in os.listdir(f"/proc/{pid}/task"):
+                pids += open(f"/proc/{pid}/task/{task}/children").read().split()
+            total += next(int(line.split()[1]) for line in open(f"/proc/{pid}/smaps_rollup") if line.startswith("Pss:"))
+        except (FileNotFoundError, ProcessLookupError, StopIteration):  # it has just ended
+            continue
+    return total / 1024
+def measure(batches, total):
+    batches, counts, most = iter(batches), [], 0
+    next(batches)
+    start = time.perf_counter()
+    while sum(counts) < total and (batch := next(batches, None)) is not None:
+        counts.append(len(batch))
+        if len(counts) in (20, 60):
+            most = max(most, memory())
+    print(sum(counts) / (time.perf_counter() - start), most)
+"""
+TORCH = """
+import sys, torch
 from torchvision import transforms
-from torchvision.datasets import ImageFolder
 steps = [transforms.Resize(64), transforms.CenterCrop(64), transforms.ToTensor(), transforms.Normalize((0.5,) * 3, (0.5,) * 3)]
-pictures = ImageFolder(sys.argv[1], transforms.Compose(steps))
-loader = torch.utils.data.DataLoader(pictures, int(sys.argv[2]), shuffle=True, num_workers=2)
-batches = iter(loader)
-next(batches)
-start, count = time.perf_counter(), 0
-for images, _ in batches:
-    count += len(images)
-print(count / (time.perf_counter() - start))
+transform, options = transforms.Compose(steps), {"num_workers": 2}
+"""
+IMAGE_FOLDER = """
+from torchvision.datasets import ImageFolder
+pictures = ImageFolder(sys.argv[1], transform)
+loader = torch.utils.data.DataLoader(pictures, int(sys.argv[2]), shuffle=True, **options)
+measure((images for images, _ in loader), len(pictures) - int(sys.argv[2]))
+"""
+STYLEGAN = """
+sys.path.insert(0, sys.argv[3])
+from training.dataset import ImageFolderDataset
+pictures = ImageFolderDataset(sys.argv[1])
+pictures.close()  # else the workers share one place in the file, and read each other's bytes
+loader = torch.utils.data.DataLoader(pictures, int(sys.argv[2]), shuffle=True, **options)
+measure((images for images, _ in loader), len(pictures) - int(sys.argv[2]))
+"""
+WEBDATASET = """
+import glob
+import webdataset
+shards = sorted(glob.glob(sys.argv[1]))
+pictures = webdataset.WebDataset(shards, shardshuffle=True).shuffle(1000).decode("pil").to_tuple("jpg").map_tuple(transform)
+loader = webdataset.WebLoader(pictures.batched(int(sys.argv[2])), batch_size=None, **options)
+measure((images for images, in loader), int(sys.argv[3]) - 3 * int(sys.argv[2]))
 """
 OURS = """
-import sys, time
+import sys
 import ganime
-from ganime.data.sources import open_pictures
-pictures = open_pictures(sys.argv[1])
-batches = iter(ganime.make_dataset(pictures, 64, int(sys.argv[2]), flips=sys.argv[3] == "flips"))
-next(batches)
-start, count, rounds = time.perf_counter(), 0, int(sys.argv[4])
-while count < rounds * len(pictures):
-    count += len(next(batches))
-print(count / (time.perf_counter() - start))
+pictures = ganime.open_pictures(sys.argv[1])
+flips = sys.argv[3] == "flips"
+measure(ganime.make_dataset(pictures, 64, int(sys.argv[2]), flips=flips), int(sys.argv[4]) * len(pictures))
 """
 STEP = """
 import time
@@ -53,47 +89,77 @@ step = tf.function(gan.train_step)
 for count in (5, 20):
     start = time.perf_counter()
     losses = [float(step(batch)["g_loss"]) for _ in range(count)]
-print(count * 32 / (time.perf_counter() - start))
+print(count * 32 / (time.perf_counter() - start), 0)
 """
 
 
 @click.command()
-@click.option(
-    "--data", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path), help="A folder of pictures."
-)
-@click.option("--torch-python", required=True, metavar="PYTHON", help="A Python that has torch and torchvision.")
+@click.option("--data", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path), help="A folder of JPEGs.")
+@click.option("--torch-python", required=True, metavar="PYTHON", help="A Python that has torch, torchvision and webdataset.")
+@click.option("--stylegan", required=True, type=click.Path(exists=True, path_type=Path), help="A clone of stylegan3.")
 @click.option("--rounds", default=5, show_default=True, type=click.IntRange(1))
-def main(data, torch_python, rounds):
+def main(data, torch_python, stylegan, rounds):
     """Compare, and print a table."""
-    from ganime.data.folder import PictureFolder
-    from ganime.data.packed import pack
-
     with tempfile.TemporaryDirectory() as scratch:
-        (Path(scratch) / "classes").mkdir()
-        (Path(scratch) / "classes" / "faces").symlink_to(data.resolve())
-        packed = Path(scratch) / "packed.npy"
-        start = time.perf_counter()
-        count = len(pack(PictureFolder(data), packed, 64))
-        seconds = time.perf_counter() - start
+        scratch = Path(scratch)
+        count = make_sources(data.resolve(), scratch)
+        torch, ours = (torch_python, MEASURE + TORCH), (sys.executable, MEASURE + OURS)
+
+        def pipeline(place, flips="none", rounds=1):
+            return (*ours, place, BATCH, flips, rounds)
+
+        folder = "folder"
         contenders = {
-            "PyTorch, 2 workers": (torch_python, PYTORCH, Path(scratch) / "classes", BATCH),
-            "folder": (sys.executable, OURS, data.resolve(), BATCH, "no", 1),
-            "folder, mirrored": (sys.executable, OURS, data.resolve(), BATCH, "flips", 1),
-            "packed": (sys.executable, OURS, packed, BATCH, "no", 10),
-            "packed, mirrored": (sys.executable, OURS, packed, BATCH, "flips", 10),
+            "PyTorch: ImageFolder": (torch[0], torch[1] + IMAGE_FOLDER, scratch / "classes", BATCH),
+            "StyleGAN: stored zip": (torch[0], torch[1] + STYLEGAN, scratch / "stored.zip", BATCH, stylegan.resolve()),
+            "WebDataset: tar shards": (torch[0], torch[1] + WEBDATASET, scratch / "shard-*.tar", BATCH, count),
+            folder: pipeline(data.resolve()),
+            "folder, mirrored": pipeline(data.resolve(), "flips"),
+            "stored zip": pipeline(scratch / "stored.zip"),
+            "deflated zip": pipeline(scratch / "deflated.zip"),
+            "tar shards": pipeline(scratch / "shard-*.tar"),
+            "parquet": pipeline(scratch / "faces.parquet"),
+            "packed": pipeline(scratch / "packed.npy", rounds=4),
+            "packed, mirrored": pipeline(scratch / "packed.npy", "flips", 4),
             "what a training step takes": (sys.executable, STEP),
         }
-        rates = {name: [] for name in contenders}
+        rates, memory = ({name: [] for name in contenders} for _ in range(2))
         for _ in range(rounds):
             for name, command in contenders.items():
-                rates[name].append(float(run_code(*command)))
-                print(f"{name}: {rates[name][-1]:,.0f}", file=sys.stderr, flush=True)
-    print(f"{count:,} pictures in {data.name}, batches of {BATCH}, {rounds} rounds; packed in {seconds:.1f} s")
-    print(f"{'':28}{'images/s':>10}{'to PyTorch':>12}{'least':>8}{'most':>8}")
+                rate, most = map(float, run_code(*command).split())
+                rates[name].append(rate)
+                memory[name].append(most)
+                print(f"{name}: {rate:,.0f}", file=sys.stderr, flush=True)
+    print(f"{count:,} pictures in {data.name}, batches of {BATCH}, {rounds} rounds")
+    print(f"{'':28}{'images/s':>10}{'to folder':>12}{'least':>8}{'most':>8}{'memory':>10}")
     for name, values in rates.items():
-        ratios = [value / base for value, base in zip(values, rates["PyTorch, 2 workers"], strict=True)]
-        middle = statistics.median(ratios)
-        print(f"{name:28}{statistics.median(values):10,.0f}{middle:11.2f}x{min(ratios):7.2f}x{max(ratios):7.2f}x")
+        ratios = [value / base for value, base in zip(values, rates[folder], strict=True)]
+        middle, most = statistics.median(ratios), max(memory[name])
+        print(
+            f"{name:28}{statistics.median(values):10,.0f}{middle:11.2f}x{min(ratios):7.2f}x{max(ratios):7.2f}x{most:7,.0f} MB"
+        )
+
+
+def make_sources(data, scratch) -> int:
+    """The pictures of a folder in every other form, and how many they are."""
+    import pyarrow
+    import pyarrow.parquet
+
+    files = sorted(path for path in data.rglob("*") if path.is_file())
+    (scratch / "classes").mkdir()
+    (scratch / "classes" / "faces").symlink_to(data)
+    for name, method in (("stored.zip", zipfile.ZIP_STORED), ("deflated.zip", zipfile.ZIP_DEFLATED)):
+        with zipfile.ZipFile(scratch / name, "w", method) as archive:
+            for path in files:
+                archive.write(path, path.relative_to(data))
+    for shard in range(SHARDS):
+        with tarfile.open(scratch / f"shard-{shard}.tar", "w") as archive:
+            for path in files[shard::SHARDS]:
+                archive.add(path, path.relative_to(data))
+    rows = [{"bytes": path.read_bytes(), "path": path.relative_to(data).as_posix()} for path in files]
+    pyarrow.parquet.write_table(pyarrow.table({"image": rows}), scratch / "faces.parquet", row_group_size=1000)
+    subprocess.run([sys.executable, "cli.py", "data", "pack", data, scratch / "packed.npy"], check=True, capture_output=True)
+    return len(files)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Shared by all tests: a recipe small enough to train in seconds, and pictures of every kind."""
 
+import gc
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -38,6 +39,16 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def pytest_collection_modifyitems(items):
     """The longest first, so that both processes come to an end together."""
     items.sort(key=lambda item: "sigkill" not in item.name)
+
+
+def pytest_collection():
+    """All is imported now, of which hardly anything is garbage: it is not searched, neither now nor later."""
+    gc.disable()
+
+
+def pytest_collection_finish():
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)

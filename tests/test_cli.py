@@ -36,7 +36,7 @@ def run(tmp_path):
     return call
 
 
-def test_from_training_to_faces(run, tmp_path):
+def test_from_training_to_faces(run, tmp_path, monkeypatch):
     code, out, err = run("fit", "--steps", "30", "--sample-every", "10", *OPTIONS)
     assert (code, err) == (0, "")
     assert "draws itself" in out and "batch_size=4" in out
@@ -48,8 +48,8 @@ def test_from_training_to_faces(run, tmp_path):
         assert gif.n_frames == 4 and max(gif.size) <= 100 and gif.width > 60
     code, out, err = run("generate", "--run", "drawn-faces-default", "--seeds", "3,5", "--output", "two")
     assert (code, err) == (0, "")
-    code, out, err = run("generate", "--run", "drawn-faces-default")
-    assert (code, err) == (0, "")
+    monkeypatch.chdir(tmp_path)
+    assert CliRunner().invoke(cli, ["generate", "--run", "drawn-faces-default"]).exit_code == 0
     with Image.open(tmp_path / "faces.png") as grid, Image.open(tmp_path / "two" / "face-000005.png") as face:
         grid, face = np.asarray(grid), np.asarray(face)
     assert face.shape == (32, 32, 3)
@@ -139,10 +139,16 @@ def test_every_recipe_is_shown(run):
         (["generate", "--run", "a", "--model", "b"], "exclude each other"),
     ],
 )
-def test_wrong_usage_is_one_line_and_exit_code_2(run, arguments, message):
-    code, _, err = run(*arguments)
-    assert code == 2
-    assert message in err.splitlines()[-1]
+def test_wrong_usage_is_one_line_and_exit_code_2(arguments, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(cli, arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr.splitlines()[-1] and isinstance(result.exception, SystemExit)
+
+
+def test_wrong_usage_ends_the_process_so(run):
+    code, out, err = run("gif", "--run", "x")
+    assert (code, out) == (2, "") and "there is no run x" in err.splitlines()[-1]
 
 
 def test_what_is_no_generator_is_refused(run, tmp_path):

@@ -1,4 +1,5 @@
 import json
+import shutil
 import sys
 
 import keras
@@ -27,6 +28,13 @@ def generator_path(tmp_path_factory):
     path = tmp_path_factory.mktemp("generator") / "g.keras"
     build(bias=True).save(path)
     return path
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory, generator_path):
+    """An export to a folder of each kind, to be copied."""
+    place = tmp_path_factory.mktemp("folders")
+    return {kind: export(generator_path, kind, place / NAMES[kind]).path for kind in ("saved-model", "web")}
 
 
 @pytest.mark.parametrize("kind", NAMES)
@@ -97,6 +105,15 @@ def test_a_file_that_makes_other_images_is_not_kept(tmp_path, generator_path, ki
     assert [*tmp_path.iterdir()] == [path]
 
 
+@pytest.mark.parametrize(("kind", "name"), [("saved-model", "variables/variables.index"), ("web", "style.css")])
+def test_an_export_replaces_an_earlier_one(tmp_path, generator_path, folders, kind, name):
+    place = shutil.copytree(folders[kind], tmp_path / NAMES[kind])
+    before = {*place.rglob("*")}
+    (place / name).write_bytes(b"")
+    export(generator_path, kind, place)
+    assert {*place.rglob("*")} == before and (place / name).stat().st_size
+
+
 @pytest.mark.parametrize(
     ("kind", "name"),
     [
@@ -109,10 +126,8 @@ def test_a_file_that_makes_other_images_is_not_kept(tmp_path, generator_path, ki
         ("web", "favicon.ico"),
     ],
 )
-def test_no_other_programs_file_is_replaced_at_any_depth(tmp_path, generator_path, kind, name):
-    place = tmp_path / NAMES[kind]
-    export(generator_path, kind, place)
-    export(generator_path, kind, place)
+def test_no_other_programs_file_is_replaced_at_any_depth(tmp_path, generator_path, folders, kind, name):
+    place = shutil.copytree(folders[kind], tmp_path / NAMES[kind])
     if "style.css/" in name:
         (place / "style.css").unlink()
     (place / name).parent.mkdir(exist_ok=True)

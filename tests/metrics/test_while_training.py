@@ -1,3 +1,5 @@
+import shutil
+
 import keras
 import numpy as np
 import pytest
@@ -16,20 +18,35 @@ from ganime.recipes import get_recipe
 from ganime.run import Run
 from ganime.training.fit import fit
 from tests.conftest import TINY
-from tests.training.test_keras_callbacks import PICTURES, make_small_gan
+from tests.training.small import PICTURES, make_small_gan
+
+RECIPE = get_recipe("default").override(*TINY, "r1_weight=0", "augmentations=")  # a graph that is made in less time
 
 
-def train(path, recipe, extractor, steps):
+class Leave(keras.callbacks.Callback):
+    """Copies the run as a kill after its third step, which was saved, would leave it."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path = path
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if int(self.model.step) == 3:
+            shutil.copytree(self.path, self.path.with_name("left"))
+
+
+def train(path, extractor, *callbacks):
     """Train with a score each second step; the run, the callback and the trained model."""
     run, (training, held_out) = Run(path), split(DrawnFaces(200), 32)
     best = run.best_score("KID-blocks")
     evaluation = Evaluation(held_out, 2, 20, extractor, best_path=run.best_path, best=best, verbose=0)
-    return run, evaluation, fit(run, recipe, training, steps, callbacks=(evaluation,))
+    return run, evaluation, fit(run, RECIPE, training, 5, save_every=3, callbacks=(evaluation, *callbacks), verbose=0)
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, blocks):
-    return train(tmp_path_factory.mktemp("runs") / "trained", get_recipe("default").override(*TINY), blocks, 5)
+    path = tmp_path_factory.mktemp("runs") / "trained"
+    return train(path, blocks, Leave(path))
 
 
 def test_scores_are_in_the_history_and_the_best_generator_is_kept(trained, blocks):
@@ -44,17 +61,18 @@ def test_scores_are_in_the_history_and_the_best_generator_is_kept(trained, block
     assert all(np.isfinite(history[name]).sum() == 2 for name in ("FD-blocks", "recall-blocks", "KID-blocks-deviation"))
 
 
-def test_an_interrupted_run_has_the_same_scores(trained, tmp_path, tiny, blocks):
-    train(tmp_path / "run", tiny, blocks, 3)
-    run, continued, _ = train(tmp_path / "run", tiny, blocks, 5)
+def test_an_interrupted_run_has_the_same_scores(trained, tmp_path, blocks):
+    path = shutil.copytree(trained[0].path.with_name("left"), tmp_path / "run")
+    assert read_history(path / "history.csv")["step"].tolist() == [1, 2, 3]
+    run, continued, _ = train(path, blocks)
     histories = [read_history(one.history_path) for one in (run, trained[0])]
     for name in ("KID-blocks", "FD-blocks", "d_loss"):
         assert np.array_equal(histories[0][name], histories[1][name], equal_nan=True)
     assert continued.best == trained[1].best
 
 
-def test_scores_do_not_change_the_training(trained, tmp_path, tiny):
-    plain = fit(Run(tmp_path / "run"), tiny, split(DrawnFaces(200), 32)[0], 5)
+def test_scores_do_not_change_the_training(trained, tmp_path):
+    plain = fit(Run(tmp_path / "run"), RECIPE, split(DrawnFaces(200), 32)[0], 5, verbose=0)
     for one, other in zip(plain.get_weights(), trained[2].get_weights(), strict=True):
         assert np.array_equal(one, other)
 

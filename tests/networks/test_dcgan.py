@@ -66,10 +66,12 @@ def test_a_stranger_composes_saves_and_loads_without_ganime(tmp_path):
     composed.save(tmp_path / "composed.keras")
     x = np.ones((2, 3), np.float32)
     code = (
+        "import gc; gc.disable()\n"  # an import in three quarters of its time
         "import sys, keras, numpy as np\n"
         "model = keras.models.load_model('composed.keras')\n"
         "np.save('y.npy', model(np.ones((2, 3), np.float32)))\n"
         "assert not any(name.startswith('ganime') for name in sys.modules)\n"
+        "gc.freeze()\n"
     )
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
     assert np.allclose(np.load(tmp_path / "y.npy"), composed(x), atol=1e-6)

@@ -1,5 +1,6 @@
 """What people do by habit with a `keras.Model`, done with a GAN."""
 
+import functools
 import json
 
 import keras
@@ -10,15 +11,17 @@ import tensorflow as tf
 import ganime
 from ganime.errors import InputError
 from ganime.training.engine import dtype_policy
-from tests.generation.test_sampling import trained
-from tests.training.test_gan import make_gan, same, train, weights
+from tests.training.small import LOGGED, make_small_gan, small_networks
+from tests.training.test_gan import make_gan as make_convolutional_gan
+from tests.training.test_gan import same, train, weights
 
-LOGGED = {"d_loss", "d_accuracy", "real_loss", "fake_loss", "real_score", "fake_score", "g_loss"}
+# A few steps take less time than to trace one.
+make_gan = functools.partial(make_small_gan, run_eagerly=True)
 
 
 @pytest.fixture
 def pictures():
-    return np.random.default_rng(1).uniform(-1, 1, (10, 32, 32, 3)).astype(np.float32)
+    return np.random.default_rng(1).uniform(-1, 1, (10, 8, 8, 3)).astype(np.float32)
 
 
 class Steps(keras.callbacks.Callback):
@@ -46,8 +49,9 @@ def test_an_epochs_logs_are_the_means_of_its_steps(pictures):
     assert steps.logs[5]["r1"] == 0
 
 
-def test_evaluation_judges_held_out_pictures_the_same_way_each_time(pictures):
-    gan = make_gan(real_weight=0.5, fake_weight=2.0)
+def test_evaluation_judges_held_out_pictures_the_same_way_each_time():
+    pictures = np.random.default_rng(1).uniform(-1, 1, (10, 32, 32, 3)).astype(np.float32)
+    gan = make_convolutional_gan(real_weight=0.5, fake_weight=2.0)
     before = weights(gan.generator), weights(gan.discriminator)
     first = gan.evaluate(pictures, batch_size=4, verbose=0, return_dict=True)
     assert first == gan.evaluate(pictures, batch_size=4, verbose=0, return_dict=True)
@@ -63,7 +67,6 @@ def test_evaluation_judges_held_out_pictures_the_same_way_each_time(pictures):
 
 def test_each_batch_of_an_evaluation_has_latents_of_its_own(pictures):
     gan = make_gan()
-    trained(gan.averaged_generator)
     same_pictures = np.concatenate([pictures[:2]] * 2)
     logs = [gan.evaluate(part, batch_size=2, verbose=0, return_dict=True) for part in (pictures[:2], same_pictures)]
     assert logs[0]["real_loss"] == pytest.approx(logs[1]["real_loss"], rel=1e-6)
@@ -92,7 +95,9 @@ def test_validation_can_be_watched(pictures, tmp_path):
     make_gan().load_weights(path)  # metrics are no part of a state
 
 
-def test_a_batch_that_is_no_multiple_of_the_discriminators_groups_is_trained_on(pictures):
+def test_a_batch_that_is_no_multiple_of_the_discriminators_groups_is_trained_on():
+    pictures = np.random.default_rng(1).uniform(-1, 1, (5, 32, 32, 3)).astype(np.float32)
+
     def make():
         keras.utils.set_random_seed(1)
         discriminator = ganime.build_discriminator(32, widths=(4, 4, 4), norm="none", minibatch_deviation=4)
@@ -110,11 +115,11 @@ def test_a_batch_that_is_no_multiple_of_the_discriminators_groups_is_trained_on(
 @pytest.mark.parametrize(
     ("shape", "kind", "message"),
     [
-        ((4, 32, 32, 1), np.float32, r"\[batch, 32, 32, 3\] for this discriminator, not \[batch, 32, 32, 1\]"),
-        ((4, 32, 32, 4), np.uint8, "not .batch, 32, 32, 4"),
-        ((4, 64, 64, 3), np.uint8, "not .batch, 64, 64, 3"),
-        ((4, 32, 32), np.uint8, "not .batch, 32, 32"),
-        ((4, 32, 32, 3), np.int64, "uint8 or float, not int64"),
+        ((4, 8, 8, 1), np.float32, r"\[batch, 8, 8, 3\] for this discriminator, not \[batch, 8, 8, 1\]"),
+        ((4, 8, 8, 4), np.uint8, "not .batch, 8, 8, 4"),
+        ((4, 16, 16, 3), np.uint8, "not .batch, 16, 16, 3"),
+        ((4, 8, 8), np.uint8, "not .batch, 8, 8"),
+        ((4, 8, 8, 3), np.int64, "uint8 or float, not int64"),
     ],
 )
 def test_pictures_of_another_shape_or_type_are_refused(shape, kind, message):
@@ -177,13 +182,13 @@ def test_losses_of_networks_in_float16_are_scaled(name):
 def test_a_penalty_that_would_miss_a_path_is_refused(pictures, interpolation, around):
     """Bilinear resizing has no second gradient in TensorFlow, and says nothing; with another path around it the penalty is
     finite and wrong."""
-    images = keras.Input((32, 32, 3))
+    images = keras.Input((8, 8, 3))
     x = keras.layers.UpSampling2D(2, interpolation=interpolation)(images)
     x = keras.layers.Conv2D(4, 4, 4)(x)
     if around:
         x = keras.layers.Concatenate()([x, keras.layers.Conv2D(4, 2, 2)(images)])
     logits = keras.layers.Dense(1)(keras.layers.Flatten()(x))
-    gan = ganime.GAN(ganime.build_generator(32, widths=(8,)), keras.Model(images, logits))
+    gan = ganime.GAN(small_networks()[0], keras.Model(images, logits))
     gan.compile(r1_weight=1.0, run_eagerly=True)
     if interpolation == "nearest":
         assert gan.fit(pictures, verbose=0).history["r1"][0] > 0
@@ -208,7 +213,7 @@ def test_keras_own_methods_and_names(pictures, tmp_path):
     lines = []
     gan.summary(print_fn=lines.append)
     assert all(name in "\n".join(lines) for name in ("generator", "discriminator", "averaged_generator"))
-    assert gan.predict(np.zeros((3, 6), np.float32), verbose=0).shape == (3, 32, 32, 3)
+    assert gan.predict(np.zeros((3, 4), np.float32), verbose=0).shape == (3, 8, 8, 3)
     assert set(gan.train_on_batch(pictures, return_dict=True)) == LOGGED
     assert set(gan.test_on_batch(pictures, return_dict=True)) == LOGGED
     json.dumps(gan.evaluate(pictures, verbose=0, return_dict=True))

@@ -16,21 +16,18 @@ from ganime.errors import GanimeError, InputError, NonFiniteError
 from ganime.history import MEANS, Summary, read_history
 from ganime.state import read_about
 from ganime.training import callbacks as cb
-from ganime.training.fit import build_gan
 from ganime.training.records import Periodic
-from tests.training.test_keras_callbacks import PICTURES, small_gan
+from tests.training.small import PICTURES, make_small_gan, small_gan
 
 
 @pytest.fixture
-def gan(tiny):
-    gan = build_gan(tiny)
-    gan.run_eagerly = True
-    return gan
+def gan():
+    return small_gan()
 
 
 @pytest.fixture
-def dataset(images):
-    return tf.data.Dataset.from_tensors(images)
+def dataset():
+    return tf.data.Dataset.from_tensors(PICTURES[:4])
 
 
 def fit(gan, dataset, steps, *callbacks):
@@ -55,7 +52,7 @@ def test_all_work_in_somebody_elses_fit(gan, dataset, tmp_path):
     history = read_history(tmp_path / "history.csv")
     assert history["step"].tolist() == [1, 2, 3, 4, 5]
     assert {"seconds", "images_per_second", "d_loss", "g_loss", "real_score", "fake_score", "d_accuracy"} < set(history)
-    latents = np.ones((2, 8), np.float32)
+    latents = np.ones((2, 4), np.float32)
     generator = keras.models.load_model(tmp_path / "generator.keras")
     assert np.array_equal(generator(latents), gan.averaged_generator(latents))
 
@@ -174,7 +171,7 @@ def test_the_state_before_the_last_is_kept(gan, dataset, tmp_path):
         assert read_about(last) == {"step": step} and read_about(before) == ({"step": step - 1} if step > 1 else {})
 
 
-def test_what_is_due_after_executions_of_several_steps(gan, dataset):
+def test_what_is_due_after_executions_of_several_steps(dataset):
     """The last execution of an epoch may be shorter than the others."""
 
     class Due(Periodic):
@@ -184,7 +181,7 @@ def test_what_is_due_after_executions_of_several_steps(gan, dataset):
             self.steps += (self.step,) * self.is_due()
 
     due = Due(4)
-    gan.steps_per_execution = 3
+    gan = make_small_gan(steps_per_execution=3)
     gan.fit(dataset.repeat(5), epochs=2, shuffle=False, verbose=0, callbacks=[due])
     assert due.steps == (5, 8)  # of the steps 3, 5, 8 and 10
 

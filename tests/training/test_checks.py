@@ -6,8 +6,8 @@ import pytest
 
 import ganime
 from ganime.errors import InputError
+from tests.training.small import PICTURES, small_gan
 from tests.training.test_gan import same
-from tests.training.test_keras_callbacks import PICTURES, small_gan
 from tests.training.test_keras_methods import networks
 
 HALVED = PICTURES / 2 + 0.5

@@ -245,13 +245,13 @@ def test_uint8_pictures_are_scaled(images):
 def test_a_saved_model_goes_on_as_if_it_had_never_stopped(images, tmp_path):
     settings = {"augmentations": ("color", "translation"), "r1_weight": 0.1, "norm": "batch"}
     whole, part = (make_gan(g_optimizer="adam", d_optimizer="adam", **settings) for _ in range(2))
-    train(whole, images, steps=3)
-    train(part, images, steps=2)
+    train(whole, images, steps=2)
+    train(part, images)
     part.save(tmp_path / "gan.keras")
     loaded = keras.models.load_model(tmp_path / "gan.keras")
     assert loaded.settings == whole.settings and loaded.get_config().keys() == whole.get_config().keys()
     train(loaded, images)
-    assert int(loaded.step) == 3
+    assert int(loaded.step) == 2
     assert same(weights(whole), weights(loaded))
     assert same(*([v.numpy() for v in gan.d_optimizer.variables] for gan in (whole, loaded)))
 

@@ -1,48 +1,18 @@
 """Every callback that comes with Keras, with a GAN: what it does there, or the sentence that refuses it."""
 
 import csv
-import functools
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import keras
-import numpy as np
 import pytest
 
-import ganime
 from ganime.errors import InputError
-from tests.training.test_adversarial_model import LOGGED
+from tests.training.small import LOGGED, PICTURES, make_small_gan, small_gan
 from tests.training.test_gan import same
 
-PICTURES = np.random.default_rng(1).uniform(-1, 1, (8, 8, 8, 3)).astype(np.float32)
 callbacks, layers = keras.callbacks, keras.layers
-
-
-def make_small_gan(**settings):
-    """A GAN whose step takes no time, once it is traced."""
-    keras.utils.set_random_seed(1)
-    drawing = [keras.Input((4,)), layers.Dense(192, activation="tanh"), layers.Reshape((8, 8, 3))]
-    judging = [keras.Input((8, 8, 3)), layers.Flatten(), layers.Dense(1)]
-    gan = ganime.GAN(keras.Sequential(drawing), keras.Sequential(judging), ema_half_life=20, seed=3)
-    gan.compile(**({"optimizer": "sgd"} | settings))
-    return gan
-
-
-@functools.cache
-def _one_gan():
-    gan = make_small_gan()
-    variables = [*gan.variables, *gan.optimizer.variables]
-    return gan, [(variable, variable.numpy()) for variable in variables]
-
-
-def small_gan():
-    """The same one each time, as it was made."""
-    gan, start = _one_gan()
-    for variable, value in start:
-        variable.assign(value)
-    gan._initial_epoch = None
-    return gan
 
 
 def fit(*given, gan=None, epochs=2, **options):

@@ -12,9 +12,9 @@ import tensorflow as tf
 
 import ganime
 from ganime.errors import GanimeError, InputError
-from tests.training.test_adversarial_model import LOGGED
+from tests.training.small import LOGGED, PICTURES, make_small_gan, small_gan
 from tests.training.test_gan import same
-from tests.training.test_keras_callbacks import PICTURES, fit, make_small_gan, small_gan
+from tests.training.test_keras_callbacks import fit
 
 pytestmark = pytest.mark.filterwarnings("ignore:`shuffle=True` was passed")
 LATENTS = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)

@@ -8,8 +8,9 @@ import pytest
 
 import ganime
 from ganime.errors import GanimeError, InputError
+from tests.training.small import PICTURES
 from tests.training.test_gan import same
-from tests.training.test_keras_callbacks import PICTURES, fit
+from tests.training.test_keras_callbacks import fit
 from tests.training.test_keras_methods import LATENTS, state
 
 
@@ -51,14 +52,16 @@ def test_what_is_no_gan_is_refused_in_a_line(saved, tmp_path):
 
 
 CODE = """
-import sys
+import gc, sys
+gc.disable()
 import {first}
 assert "keras" in sys.modules or "tensorflow" not in sys.modules
 import ganime, keras
 assert "ganime.training.gan" not in sys.modules
 gan = keras.models.load_model({path!r})
 print(type(gan).__module__, int(gan.step))
-"""
+gc.freeze()
+"""  # the search for garbage takes a quarter of an import's time
 
 
 def test_keras_finds_the_class_that_nobody_has_imported(saved):

@@ -3,6 +3,7 @@
 python -m tests.training.workers KIND RUN STEPS BATCH_SIZE [FIELD=VALUE...]
 """
 
+import gc
 import json
 import os
 import socket
@@ -39,15 +40,20 @@ def start(*arguments, **environment):
 
 def main(kind, path, steps, batch_size, *fields):
     """Train with synchronized batch norm; save this process' weights beside the run."""
+    gc.disable()
     import numpy as np
     import tensorflow as tf
 
-    if kind == "mirrored":
-        two = [tf.config.LogicalDeviceConfiguration()] * 2
-        tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], two)
     import ganime
     from ganime.errors import GanimeError
 
+    gc.freeze()
+    gc.enable()
+
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})  # as in the tests' own process
+    if kind == "mirrored":
+        two = [tf.config.LogicalDeviceConfiguration()] * 2
+        tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], two)
     strategy = ganime.make_strategy(kind)
     recipe = ganime.get_recipe("default").override(*TINY, *STEADY, f"batch_size={batch_size}", *fields)
     engine = ganime.Engine(strategy=strategy, sync_batch_norm=True)
