@@ -12,7 +12,7 @@ import ganime
     ("make", "text"),
     [
         (lambda: ganime.Run("some"), "<Run some: checkpoints/some>"),
-        (lambda: ganime.PictureFolder("faces"), "<PictureFolder: 12 pictures in faces>"),
+        (lambda: ganime.PictureFolder("faces"), "<PictureFolder: 12 pictures in faces and below>"),
         (
             lambda: ganime.pack(ganime.PictureFolder("faces"), "p.npy", 16),
             "<PackedPictures: 12 packed pictures in p.npy, 16x16>",

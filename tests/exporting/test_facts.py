@@ -18,7 +18,8 @@ def test_the_generator_that_ships_is_described():
 
 def test_a_run_says_its_recipe_and_other_files_do_not(tmp_path):
     run = Run(tmp_path / "mine")
-    run.open({"recipe": asdict(get_recipe("default").override("batch_size=64"))})
+    recipe, data = get_recipe("default").override("batch_size=64"), {"name": "faces", "pictures": 9, "fingerprint": "f00"}
+    run.open({"recipe": asdict(recipe), "seed": 0, "data": data})
     build_generator(32, 8, (8, 8, 8)).save(run.generator_path)
     facts = describe(run.generator_path, 8, "CC0-1.0")
     assert (facts["name"], facts["recipe"], facts["license"]) == ("mine", "default with batch_size=64", "CC0-1.0")
