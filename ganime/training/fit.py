@@ -20,7 +20,7 @@ from ganime.recipes import Recipe, get_recipe, name_recipe
 from ganime.run import Run, library_versions
 from ganime.training import callbacks as cb
 from ganime.training.distribution import check_agreement, is_chief, is_multiworker, shares
-from ganime.training.engine import Engine, dtype_policy
+from ganime.training.engine import Engine, dtype_policy, warn_of_memory
 from ganime.training.gan import GAN
 from ganime.training.interrupts import StopOnSignal
 from ganime.training.optimizer import FusedAdam
@@ -156,6 +156,7 @@ def fit(
 
 def _fit(run, recipe, pictures, steps, seed, sample_every, save_every, callbacks, engine, verbose, changed_data):
     gan = build_gan(recipe, seed, engine)
+    warn_of_memory(gan.generator, gan.discriminator, recipe.batch_size)
     pictures.load_batch([0], recipe.image_size)  # fails before anything is written
     chief = is_chief(engine.strategy)
     description = config = _describe(recipe, pictures, seed, engine)

@@ -1,5 +1,7 @@
 """Every way to compute a training gives the same training."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import tensorflow as tf
 from ganime.data.drawn import DrawnFaces
 from ganime.errors import InputError
 from ganime.history import read_history
+from ganime.networks import build_discriminator, build_generator
 from ganime.run import Run
 from ganime.training import callbacks as cb
 from ganime.training import engine
@@ -115,6 +118,26 @@ def test_a_cpu_without_bfloat16_is_known(cpu, known, tmp_path, monkeypatch, capl
     Engine(precision="bfloat16")
     Engine(precision="float16")
     assert [record.message.split(":")[0] for record in caplog.records] == ["bfloat16 is slow here"] * (known is False)
+
+
+@pytest.mark.parametrize(
+    ("meminfo", "free"), [("MemTotal: 9 kB\nMemAvailable:    1000 kB\n", 1_024_000), ("", None), (None, None)]
+)
+def test_the_free_memory_is_known(meminfo, free, tmp_path):
+    if meminfo is not None:
+        (tmp_path / "meminfo").write_text(meminfo)
+    assert engine.free_memory(tmp_path / "meminfo") == free
+
+
+@pytest.mark.skipif(engine.free_memory() is None, reason="only Linux says so")
+def test_a_step_that_needs_more_memory_than_is_free_is_said_before(monkeypatch, caplog):
+    networks = build_generator(64), build_discriminator(64)
+    engine.warn_of_memory(*networks, batch_size=8)
+    engine.warn_of_memory(*networks, batch_size=10**6)
+    monkeypatch.setattr(engine, "free_memory", lambda: None)
+    engine.warn_of_memory(*networks, batch_size=10**6)
+    (said,) = caplog.messages
+    assert re.fullmatch(r"a step needs about [\d]{4,} GB of memory, and \d+ GB are free: .* a smaller --set batch_size", said)
 
 
 def test_what_does_not_fit_is_refused(tiny, tmp_path):
