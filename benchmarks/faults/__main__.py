@@ -38,7 +38,7 @@ import click
 import numpy as np
 
 from benchmarks.faults import damage, while_running
-from benchmarks.faults.tries import END, EVALUATE, GENERATE, REFERENCES, RUN, SORTS, Bad, Command, Skipped, Try
+from benchmarks.faults.tries import END, EVALUATE, GENERATE, RUN, SORTS, Bad, Command, Skipped, Try, train
 
 
 class Kind(NamedTuple):
@@ -115,13 +115,15 @@ def make_base(base, references):
             Image.fromarray(draw_face(i + 1000 * (name == "others"), 32)).save(base / name / f"face{i:03}.png")
     for name in ("faces", "others"):
         _expect(Command(["data", "pack", name, f"{name}.npy", "--size", "32"], base))
+        for form in ("zip", "tar"):
+            shutil.make_archive(base / name, form, base / name)
     for name in references:
         work = base / name / "work"
         work.mkdir(parents=True)
         for pictures in ("faces", "many"):
             (work / pictures).symlink_to(base / pictures)
         for stage, steps in (("begun", END // 2), ("done", END)):
-            _expect(Command([*REFERENCES[name], "--steps", str(steps)], work))
+            _expect(Command(train(name, steps), work))
             if name == "scored":
                 _expect(Command(EVALUATE, work))
             shutil.copytree(work / RUN, base / name / stage)

@@ -88,9 +88,9 @@ def packed(this):
         this.take()
     with kept(this.folder, "faces.npy"):
         damage(this.rng, this.folder / "faces.npy")
-        this.judge(command := this.fit("plain", "--data", "faces.npy").wait())
+        this.judge(command := this.fit(data="faces.npy").wait())
     if command.code != 0 and this.rng.random() < 0.5:
-        this.finish("plain", "--data", "faces.npy")
+        this.finish(data="faces.npy")
 
 
 def cache(this):

@@ -24,15 +24,17 @@ ROOT = Path(__file__).parents[2]
 TINY = "image_size=32 latent_size=4 generator_widths=4,4 discriminator_widths=4,4 batch_size=4 ema_half_life=20 r1_weight=0"
 TINY = [word for text in [*TINY.split(), "augmentations=", "minibatch_deviation=0"] for word in ("--set", text)]
 RUN = Path("checkpoints", "run")
-FIT = ["fit", "--data", "faces", "--run", "run", "--save-every", "2", "--sample-every", "3", *TINY]
+FIT = ["fit", "--run", "run", "--save-every", "2", "--sample-every", "3", *TINY]
 END = 8  # the step at which a run is done; one that is begun is at half of that
 REFERENCES = {
     "plain": FIT,
     "two-steps": [*FIT, "--steps-per-execution", "2", "--sample-every", "4"],
-    "scored": [*FIT, "--data", "many", "--evaluate-every", "2"],
+    "scored": [*FIT, "--evaluate-every", "2"],
     "other-seed": [*FIT, "--seed", "1"],
     "other-recipe": [*FIT, "--set", "latent_size=5"],
 }
+DATA = {"scored": "many"}  # of references; of others it is "faces"
+PACKED = ("faces.npy", "faces.zip", "faces.tar")  # other forms of them
 EVALUATE = ["evaluate", "run", "--data", "many", "--part", "test", "--samples", "20"]
 GENERATE = ["generate", "--seeds", "0-3"]
 # A process that has imported nothing yet. Graphs as they are, as in all others, since results depend on it.
@@ -168,11 +170,16 @@ class Command:
         return "\n".join(f"    {line[:300]}" for line in lines)
 
 
+def train(reference, steps, data=None):
+    """The command that trains a reference up to a step, with its pictures or those of that name."""
+    return [*REFERENCES[reference], "--data", data or DATA.get(reference, "faces"), "--steps", str(steps)]
+
+
 class Try:
     """One try: a folder of its own, its own random numbers, and what its commands did.
 
     Attributes:
-        folder: Has the pictures (`faces`, `many`), a packed file of the first (`faces.npy`) and, after `take`, a run.
+        folder: Has the pictures (`faces`, `many`), the first also as `PACKED` and, after `take`, a run.
         rng: Decides about all that is random.
         base: Holds the references, a folder for each: `begun`, `done` and, of `scored`, `keras`.
     """
@@ -181,7 +188,8 @@ class Try:
         self.rng, self.base, self.folder, self.commands = random.Random(f"{kind} {seed}"), base, folder, []
         shutil.copytree(base / "faces", folder / "faces")
         (folder / "many").symlink_to(base / "many")
-        shutil.copy(base / "faces.npy", folder)
+        for name in PACKED:
+            shutil.copy(base / name, folder)
         self.run_path = folder / RUN
 
     def take(self, stage="begun", reference="plain"):
@@ -197,13 +205,13 @@ class Try:
         """Run a command to its end."""
         return self.start(*argv, **how).wait()
 
-    def fit(self, reference="plain", *options, **how):
-        """Start the training of a reference."""
-        return self.start(*REFERENCES[reference], "--steps", str(END), *options, **how)
+    def fit(self, reference="plain", *options, data=None, **how):
+        """Start the training of a reference, with its pictures or those of that name."""
+        return self.start(*train(reference, END, data), *options, **how)
 
-    def finish(self, reference="plain", *options, without=()):
+    def finish(self, reference="plain", *options, data=None, without=()):
         """Train to the end, now that the fault is gone, and see that the run is like one that was left alone."""
-        command = self.fit(reference, *options).wait()
+        command = self.fit(reference, *options, data=data).wait()
         if command.code != 0:
             raise Bad("lost", f"the run cannot be continued, exit code {command.code}")
         if found := [name for name in self.differences(reference) if name not in without]:

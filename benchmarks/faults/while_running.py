@@ -12,7 +12,7 @@ import subprocess
 from functools import partial
 from pathlib import Path
 
-from benchmarks.faults.tries import LIMIT, Bad, Skipped, kept, make_faces, moment
+from benchmarks.faults.tries import LIMIT, PACKED, Bad, Skipped, kept, make_faces, moment
 
 ERRORS = (errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 OPERATIONS = {name: ((os, name),) for name in ("replace", "link", "fsync", "mkdir", "open")}
@@ -53,18 +53,19 @@ def interrupt(this, times=1):
 
 
 def swapped(this):
-    """A packed file of other pictures put in the place, or into the file, of the one that is trained on."""
-    path, other = this.folder / "faces.npy", this.base / "others.npy"
-    with kept(this.folder, "faces.npy"):
-        command = this.fit("plain", "--data", "faces.npy")
+    """A packed file, or an archive, of other pictures put in the place, or into the file, of the one that is trained on."""
+    name = this.rng.choice(PACKED)
+    path, other = this.folder / name, this.base / name.replace("faces", "others")
+    with kept(this.folder, name):
+        command = this.fit(data=name)
         command.until(moment(this), this.rng.uniform(0, 0.2))
         if this.rng.random() < 0.5:
             path.write_bytes(other.read_bytes())
         else:
-            shutil.copy(other, this.folder / "other.npy")
-            os.replace(this.folder / "other.npy", path)
+            shutil.copy(other, this.folder / other.name)
+            os.replace(this.folder / other.name, path)
         this.judge(command.wait())
-    this.finish("plain", "--data", "faces.npy")
+    this.finish(data=name)
 
 
 def file_size(this):
