@@ -103,6 +103,7 @@ def test_sigkill_at_any_moment_loses_nothing(tmp_path):
 
 
 def call_fit(path, options):
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})  # as in the tests' own process
     sys.argv = ["cli.py", "fit", "--run", str(path), *options]
     main()
 
