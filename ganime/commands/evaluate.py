@@ -19,7 +19,12 @@ log = logging.getLogger("ganime")
 
 @click.command()
 @click.argument("model", required=False, metavar="[RUN|FILE.keras]")
-@click.option("--images", metavar="PICTURES", help="Score these pictures, made by whatever program, instead of a generator's.")
+@click.option(
+    "--images",
+    multiple=True,
+    metavar="PICTURES",
+    help="Score these pictures, made by whatever program, instead of a generator's; repeatable.",
+)
 @click.option(
     "--data",
     multiple=True,
@@ -198,10 +203,10 @@ def _open_generator(path, samples, seed, truncation):
 
 
 def _open_images(images, samples, seed, size):
-    from ganime.data.sources import open_pictures
+    from ganime.data.joined import as_pictures
 
-    pictures = open_pictures(images)
-    about = {"images": images, "images_fingerprint": pictures.fingerprint}
+    pictures = as_pictures(images)
+    about = {"images": [*images] if len(images) > 1 else images[0], "images_fingerprint": pictures.fingerprint}
     return _choose(pictures, samples, seed), size, about
 
 

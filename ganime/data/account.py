@@ -36,13 +36,14 @@ REASONS = {
 }
 
 
-def tell(left_out: Counter, archives: Iterable[str], brief: bool) -> Iterator[str]:
+def tell(left_out: Counter, archives: Iterable[str], brief: bool, inside: bool) -> Iterator[str]:
     """Sentences about what is left out.
 
     Args:
         left_out: How many files, by (reason, ending).
         archives: Names of some of the archives among them.
         brief: Whether to pass over what nobody asks for.
+        inside: Whether all these are in an archive.
     """
     endings = {}
     for (reason, ending), count in sorted(left_out.items()):
@@ -52,7 +53,11 @@ def tell(left_out: Counter, archives: Iterable[str], brief: bool) -> Iterator[st
     if told:
         counted = (f"as {REASONS.get(reason, reason)} {count_all(endings[reason])}" for reason in told)
         yield f"left out {'; '.join(counted)}"
-    for kinds, advice in ((GIVEN, "give each with --data"), (PACKED, "unpack them, or pack them anew as .zip or .tar")):
+    unpacked = "unpack what they are in, then give each with --data"
+    for kinds, advice in (
+        (GIVEN, unpacked if inside else "give each with --data"),
+        (PACKED, "unpack them, or pack them anew as .zip or .tar"),
+    ):
         count = sum(count for ending, count in endings.get("archive", {}).items() if ending in kinds)
         if count:
             names = sorted(name for name in archives if name.lower().endswith(kinds))[:SHOWN]

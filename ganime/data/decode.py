@@ -43,6 +43,7 @@ MAX_PIXELS = 2**30 // 12  # of a picture, decoded whole: Pillow's bound for deco
 LARGE = 2**24  # pixels; of larger pictures Pillow decodes one at a time, since it may take 20 bytes for each pixel
 MAX_DENSITY = 1000  # pixels for each byte of large pictures; more have only damaged headers, bombs, and a plain color
 MIN_SIDE = 8  # pixels; nothing can be seen on less
+BITS, PLANAR = 258, 284  # numbers of a TIFF's tags
 MAX_SCANS = 100  # of a JPEG, as in libtiff. Programs write a dozen; each takes the time of a picture, and perhaps ten bytes
 MAX_REASON = 200  # characters; decoders may quote what a file holds
 MAX_FRAMES = 20  # of an animation that are looked at for one that is not all transparent
@@ -143,7 +144,7 @@ def decode_picture(data: bytes, at_least: int | None = None) -> np.ndarray:
     except UnreadablePicture:
         raise
     except UnidentifiedImageError:  # its message has an address in memory, and no more
-        raise UnreadablePicture("damaged") from None
+        raise UnreadablePicture("damaged, or of a rare kind") from None
     except MemoryError as error:
         raise GanimeError("not enough memory to decode a picture") from error
     except Exception as error:  # decoders raise anything at all on broken files
@@ -211,6 +212,9 @@ def _decode_any(data, at_least):
         tiles = getattr(image, "tile", ())
         if large and tiles and tiles[0][0] in ("bmp_rle", "qoi"):  # done in Python, byte by byte
             raise UnreadablePicture(f"a compressed {kind} of {width}x{height} pixels")
+        if kind == "TIFF" and tiles and tiles[0][0] == "raw" and image.tag_v2.get(PLANAR) == 2 and max(image.tag_v2[BITS]) > 8:
+            # Pillow 13.0 takes them for 8 bits: findings/pillow_tiff_in_planes_of_16_bits.sh.
+            raise UnreadablePicture("its colors are in planes of 16 bits; save it anew, as PNG say")
         if kind == "JPEG" and at_least:
             image.draft("RGB", (2 * at_least, 2 * at_least))
         profile, bits = image.info.get("icc_profile"), _bits(image.mode, tiles)

@@ -40,7 +40,9 @@ class EncodedPictures:
         steps = range(int(0.618 * len(self)) or 1, 0, -1)
         self._stride = next(step for step in steps if math.gcd(step, len(self)) == 1) if len(self) else 0
         if not self._any_usable():
-            raise InputError(f"no usable picture: looked at {listing}{self._describe_unreadable()}")
+            left_out = listing.describe_left_out(brief=False)
+            more = f"; {left_out}" * bool(left_out)
+            raise InputError(f"no usable picture: looked at {listing}{self._describe_unreadable()}{more}")
         if left_out := listing.describe_left_out():
             log.warning("%s: %s", show(listing.path), left_out)
 

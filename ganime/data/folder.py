@@ -66,6 +66,8 @@ class FolderListing(Listing):
         InputError: If there is no such folder.
     """
 
+    is_archive = False
+
     def __init__(self, folder: str | os.PathLike, subfolders: tuple[str, ...] = (), without: Path | None = None):
         self._prefix = os.path.join(folder, "")
         others = _Others()

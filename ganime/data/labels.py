@@ -16,6 +16,9 @@ class Labels:
         content: Of `dataset.json`: `{"labels": [["00000/img00000000.png", 3], ...]}`, or `{"labels": null}` if there are none.
         names: Of all pictures, in their order.
 
+    Attributes:
+        unmatched: A name that has a class, if there are such and no picture has any of them; else empty.
+
     Raises:
         ValueError: If it is something else.
     """
@@ -28,6 +31,7 @@ class Labels:
         self._classes = [None, *dict.fromkeys(found.values())]
         numbers = {label: number for number, label in enumerate(self._classes)}
         self._numbers = array("l", (numbers[found.get(name)] for name in names))
+        self.unmatched = next(iter(found), "") if not any(self._numbers) else ""
 
     def __getitem__(self, index: int) -> str | None:
         return self._classes[self._numbers[index]]

@@ -45,9 +45,11 @@ class Listing:
         name: What a run of it is called.
         fingerprint: Hash of all names and sizes.
         archives: Names of archives among what is left out, if they are known; a few will do.
+        is_archive: Whether what is in it must be unpacked before it can be given itself.
     """
 
     archives: Sequence[str] = ()
+    is_archive = True
 
     def __init__(
         self,
@@ -144,16 +146,23 @@ class Listing:
         Args:
             brief: Whether hidden files and the like are passed over.
         """
-        return "; ".join((*tell(self.left_out, self.archives, brief), *find_companions(len(self), self.name_of)))
+        return "; ".join(
+            (*tell(self.left_out, self.archives, brief, self.is_archive), *find_companions(len(self), self.name_of))
+        )
 
     @cached_property
     def _labels(self):
-        content = self.read_extra(LABELS)
+        if (content := self.read_extra(LABELS)) is None:
+            return None
         try:
-            return None if content is None else Labels(content, map(self.name_of, range(len(self))))
+            labels = Labels(content, map(self.name_of, range(len(self))))
         except ValueError as error:
             log.warning("%s in %s gives no picture a class: it is %s", LABELS, show(self.path), error)
             return None
+        if labels.unmatched:
+            named = show(labels.unmatched)
+            log.warning("%s in %s gives no picture a class: none is called %s, say", LABELS, show(self.path), named)
+        return labels
 
     def _entry(self, index):
         return self._entries[self._ends[index - 1] if index else 0 : self._ends[index]]

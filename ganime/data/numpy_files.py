@@ -114,7 +114,7 @@ def _check(name, shape, dtype, fortran):
     if not _is_plain(shape, dtype, fortran):
         found = f"{_describe(shape, dtype)}{' in Fortran order' * bool(fortran)}"
         remedy = _convert(shape, dtype)
-        advice = f': np.save("new.npy", {remedy}) with the array as x' if remedy else ""
+        advice = f": {remedy}" if remedy else ""
         raise InputError(f"{name} holds {found}, and pictures are uint8 [count, height, width, 3], RGB, in C order{advice}")
     height, width = shape[1:3]
     if min(height, width) < MIN_SIDE:
@@ -128,18 +128,28 @@ def _describe(shape, dtype):
 
 
 def _convert(shape, dtype):
-    """What makes pictures of an array x, in NumPy's words; empty if nothing is known that does."""
+    """What makes pictures of an array x, in NumPy's words, and of which numbers; empty if nothing is known that does."""
     made, channels = "x", (3, 4, 1)
+    if len(shape) == 3 and shape[2] in (3, 4):  # a single picture
+        made, shape = "x[None]", (1, *shape)
+    elif len(shape) == 3:
+        made, shape = "x[..., None]", (*shape, 1)
     if len(shape) == 4 and shape[3] not in channels and shape[1] in channels:
         made, shape = f"{made}.transpose(0, 2, 3, 1)", (shape[0], shape[2], shape[3], shape[1])
-    if len(shape) == 3:
-        made, shape = f"{made}[..., None]", (*shape, 1)
     if len(shape) != 4 or shape[3] not in channels or dtype.kind not in "fiub":
         return ""
     made = {3: made, 4: f"{made}[..., :3]", 1: f"np.repeat({made}, 3, 3)"}[shape[3]]
-    if dtype.kind == "f":  # the range of the numbers is not known
-        made = f"np.rint({made} * 127.5 + 127.5)"  # of [-1, 1]
-    return f'np.ascontiguousarray({made}, "uint8")' + (" for numbers in [-1, 1]" if dtype.kind == "f" else "")
+    meant = ""  # by the numbers, which is not known of all types
+    if dtype.kind == "f":
+        made = f"np.rint({made} * 255)"
+        meant = "; this is for numbers in [0, 1]: for [-1, 1] it is * 127.5 + 127.5, for [0, 255] * 1"
+    elif dtype.kind == "b":
+        made = f"{made} * 255"
+    elif dtype == np.uint16:
+        made, meant = f"{made} // 257", "; this is for numbers that use all 16 bits"
+    elif dtype.itemsize > 1:
+        meant = "; this is for numbers in [0, 255]"
+    return f'np.save("new.npy", np.ascontiguousarray({made}, "uint8")) with the array as x{meant}'
 
 
 def _hash(file, start, shape, crc=0):

@@ -107,8 +107,11 @@ def prepare(
     about = {"source": show(source.path.resolve()), "cascade": detector and detector.sha256, **vars(settings)}
     about["min_size"] = settings.least_side
     before = _check_target(source.path.resolve(), target.resolve(), about)
+    left_out = source.describe_left_out(brief=len(source) > 0)
     if not len(source):
-        raise InputError(f"there are no pictures in {show(source.path)}")
+        raise InputError(f"there are no pictures in {show(source.path)}{f'; {left_out}' * bool(left_out)}")
+    if left_out:
+        log.warning("%s: %s", show(source.path), left_out)
     try:
         with exclusive(target / ".lock", f"{show(target)} is being written by another process"):
             remove_parts(target)

@@ -2,6 +2,7 @@
 
 import glob
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,6 +34,7 @@ HEADS = {  # of files: what their first bytes say
 }
 ENDINGS = {".zip": "zip", ".tar": "tar", ".parquet": "parquet", ".npz": "array"}
 TAR = b"ustar"  # at byte 257 of a file
+PART = re.compile(r"\.(zip|7z|tar)\.\d{3}$|\.z\d\d$", re.IGNORECASE)
 
 
 def open_pictures(data: str | os.PathLike, strict: bool = False) -> EncodedPictures | PackedPictures:
@@ -110,18 +112,23 @@ def _kind(path):
     """What a file is, by what is in it."""
     with open(path, "rb") as file:
         head = file.read(512)
+    if not head:
+        raise InputError(f"{show(path)} is empty")
+    if PART.search(path.name):
+        way = "put the parts together, as 7-Zip or zip -s 0 does, and give the whole"
+        raise InputError(f"{show(path)} is a part of an archive: {way}")
     kind = next((kind for start, kind in HEADS.items() if head.startswith(start)), None)
     if kind == "zip" and path.suffix.lower() == ".npz":
         return "array"
     if kind is None and head[257:262] == TAR:
         return "tar"
+    if kind is None and is_picture(head[:HEAD]):
+        raise InputError(f"{show(path)} is a single picture: give the folder that it lies in")
     kind = kind or ENDINGS.get(path.suffix.lower())
     if kind in _OPENERS:
         return "packed" if kind == "array" and _is_packed(path) else kind
     if kind:
         raise InputError(f"{show(path)} is a {kind}: unpack it, and give the folder")
-    if is_picture(head[:HEAD]):
-        raise InputError(f"{show(path)} is a single picture: give the folder that it lies in")
     raise InputError(f"{show(path)} is not {KINDS}")
 
 

@@ -132,6 +132,8 @@ def _refuse_compressed(path):
         raise GanimeError(f"{show(path)} cannot be read ({error})") from error
     for start, (kind, program) in COMPRESSED.items():
         if head.startswith(start):
+            if not re.search(r"\.(tar(\.\w+)?|t[abgx]z\w?|tzst)$", path.name.lower()):
+                raise InputError(f"{show(path)} is compressed with {kind}; unpack it, and give what comes out of it")
             why = f"is compressed with {kind}: no picture can be read without unpacking all that is before it"
             raise InputError(f"{show(path)} {why}; {program} makes a plain tar of it, tar -xf a folder")
 

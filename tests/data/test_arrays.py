@@ -130,9 +130,11 @@ LAYOUTS = {
     "NCHW": lambda x: x.transpose(0, 3, 1, 2).copy(),
     "RGBA": lambda x: np.concatenate([x, x[..., :1]], 3),
     "Fortran order": np.asfortranarray,
-    "float": lambda x: np.float32(x / 127.5 - 1),
-    "float NCHW": lambda x: (x / 127.5 - 1).transpose(0, 3, 1, 2).copy(),
+    "float": lambda x: np.float32(x / 255),
+    "float NCHW": lambda x: (x / 255).transpose(0, 3, 1, 2).copy(),
     "int64": np.int64,
+    "uint16": lambda x: x.astype(np.uint16) * 257,
+    "a single one": lambda x: x[0],
     "grey": lambda x: x[..., 0],
     "grey channel": lambda x: x[..., :1],
     "grey NCHW": lambda x: x[..., :1].transpose(0, 3, 1, 2).copy(),
@@ -147,9 +149,10 @@ def test_another_layout_is_refused_with_what_makes_pictures_of_it(path, kind):
     message = str(caught.value)
     assert f"holds {x.dtype} {list(x.shape)}" in message and "\n" not in message
     expression = message.partition('np.save("new.npy", ')[2].partition(") with the array as x")[0]
-    save(path, eval(expression.partition(" for numbers")[0], {"np": np, "x": x}))
-    grey = np.repeat(PIXELS[..., :1], 3, 3)
-    assert ArrayListing(path).fingerprint == ArrayPictures(grey if kind.startswith("grey") else PIXELS).fingerprint
+    save(path, eval(expression, {"np": np, "x": x}))
+    grey, single = np.repeat(PIXELS[..., :1], 3, 3), PIXELS[:1]
+    meant = grey if kind.startswith("grey") else single if kind == "a single one" else PIXELS
+    assert ArrayListing(path).fingerprint == ArrayPictures(meant).fingerprint
 
 
 @pytest.mark.parametrize(

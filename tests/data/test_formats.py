@@ -295,3 +295,19 @@ def test_jpeg_2000(mode, tiles):
 def test_12_bits_in_a_jpeg_2000_file_are_scaled():
     deep = np.linspace(0, 65535, 1600).astype(np.uint16).reshape(40, 40)
     assert np.abs(decode_picture(encoded(Image.fromarray(deep), "JPEG2000"))[..., 0].astype(int) - deep // 257).max() <= 1
+
+
+def test_a_tiff_whose_planes_of_16_bits_pillow_takes_for_8_is_passed_over():
+    """Made with the tags that such a file has: a plane for each color, uncompressed."""
+    side = 16
+    planes = b"".join(struct.pack(f"<{side * side}H", *[20000 * i] * side * side) for i in range(3))
+    tags = [(256, 4, 1, side), (257, 4, 1, side), (258, 3, 3, 0), (259, 3, 1, 1), (262, 3, 1, 2), (273, 4, 3, 0)]
+    tags += [(277, 3, 1, 3), (278, 4, 1, side), (279, 4, 3, 0), (284, 3, 1, 2)]
+    start, size = 8 + 2 + 12 * len(tags) + 4, 2 * side * side
+    lists = {258: struct.pack("<3H", 16, 16, 16), 273: struct.pack("<3I", *(start + 30 + i * size for i in range(3)))}
+    lists[279] = struct.pack("<3I", size, size, size)
+    places = {258: start, 273: start + 6, 279: start + 18}
+    entries = b"".join(struct.pack("<HHII", tag, kind, count, places.get(tag, value)) for tag, kind, count, value in tags)
+    data = b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + b"".join(lists.values()) + planes
+    with pytest.raises(UnreadablePicture, match="colors are in planes of 16 bits; save it anew"):
+        decode_picture(data)

@@ -57,3 +57,10 @@ def test_what_is_too_long_is_not_parsed(source):
 
 def test_a_long_name_of_a_class_is_none():
     assert Labels(json.dumps({"labels": [["a", "x" * 101], ["b", -1]]}).encode(), ["a", "b"])[0] is None
+
+
+def test_classes_of_other_pictures_are_noticed(faces, caplog):
+    (faces / "dataset.json").write_text('{"labels": [["elsewhere/face00.png", 3]]}')
+    listing = FolderListing(faces)
+    assert listing.label_of(0) is None
+    assert "gives no picture a class: none is called elsewhere/face00.png, say" in caplog.text

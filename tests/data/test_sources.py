@@ -121,6 +121,13 @@ def zip_beside_tar(place):
     return place
 
 
+def nested(place):
+    two_zips(place)
+    with zipfile.ZipFile(place / "outer.zip", "w") as archive:
+        archive.write(place / "a.zip", "inner.zip")
+    return place / "outer.zip"
+
+
 REFUSED = {
     "nothing there": (lambda place: place / "nowhere", r"nowhere is not a folder.*data pack.*hf://datasets.*anime-faces"),
     "an empty name": (lambda place: "", "nothing is not a folder"),  # an empty variable in a shell
@@ -131,6 +138,11 @@ REFUSED = {
     "words": (write("list.csv", b"file,label\n"), "list.csv is not a folder, zip"),
     "7z": (write("faces.7z", b"7z\xbc\xaf\x27\x1c" + bytes(9)), "faces.7z is a 7z archive: unpack it"),
     "RAR": (write("faces.rar", b"Rar!\x1a\x07\x01\x00"), "faces.rar is a RAR archive: unpack it"),
+    "a picture called .zip": (write("face.zip", b"\x89PNG\r\n\x1a\n" + bytes(9)), "face.zip is a single picture"),
+    "an empty file": (write("faces.zip", b""), "faces.zip is empty"),
+    "a part": (write("faces.zip.001", b"PK\3\4" + bytes(9)), "faces.zip.001 is a part of an archive: put the parts together"),
+    "compressed words": (write("list.csv.gz", gzip.compress(b"a,b")), "with gzip; unpack it, and give what comes out of it"),
+    "a zip in a zip": (nested, "0 pictures in .*outer.zip; 1 archive .inner.zip. not looked into: unpack what they are in"),
     "compressed tar": (write("faces.tar.gz", gzip.compress(bytes(10240))), "faces.tar.gz .*gzip"),
     "several zips": (two_zips, "2 zip files are no one source; give each with --data"),
     "several kinds": (zip_beside_tar, r"several kinds: .*a.zip \(zip\), .*c.tar \(tar\); give each with --data"),
