@@ -103,7 +103,6 @@ def prepare(
         InputError: If `source` has no pictures, or `target` holds something else.
         GanimeError: If another process writes to `target`, or it cannot be written.
     """
-    target = Path(target)
     about = {"source": show(source.path.resolve()), "cascade": detector and detector.sha256, **vars(settings)}
     about["min_size"] = settings.least_side
     before = _check_target(source.path.resolve(), target.resolve(), about)
