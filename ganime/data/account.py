@@ -29,6 +29,7 @@ REASONS = {
     "note": "notes of `data prepare`",
     "no picture": "no pictures",
     "link": "links",
+    "broken link": "broken links",
     "no regular file": "no regular files",
     "replaced": "replaced by later ones of their name",
     "no bytes": "rows without a picture",

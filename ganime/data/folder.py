@@ -141,6 +141,9 @@ def _walk(folder, subfolders, without, others):
                         yield prefix + name, size
                     elif _is_dir(entry):
                         below.append(prefix + name)
+                    elif entry.is_symlink() and not os.path.exists(entry.path):  # to a drive that is away, say
+                        others.left_out["broken link", ending_of(name)] += 1
+                        log.warning("passed over %s: a broken link", show(os.fsdecode(entry.path)))
                     else:
                         others.add(prefix + name)
         except OSError as error:

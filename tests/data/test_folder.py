@@ -135,3 +135,10 @@ def test_any_name_is_loaded_and_shown_on_one_line(tmp_path, name):
     pictures = PictureFolder(tmp_path)
     assert pictures.load(0, 40).shape == (40, 40, 3)
     assert show(name).isprintable()
+
+
+def test_a_link_to_a_drive_that_is_away_is_named(faces, caplog):
+    (faces / "more").symlink_to(faces / "drive" / "more")
+    pictures = PictureFolder(faces)
+    assert len(pictures) == 12 and pictures.listing.left_out["broken link", ""] == 1
+    assert "more: a broken link" in caplog.text
