@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks import ablation, quality
 from benchmarks.faults.damage import damage
-from benchmarks.faults.tries import Bad, Command, Try
+from benchmarks.faults.tries import PACKED, Bad, Command, Try
 from ganime.recipes import get_recipe
 
 
@@ -86,7 +86,8 @@ def test_a_race_does_not_pass_other_results_off(tmp_path):
 def campaign(tmp_path):
     """A try of a campaign of faults, whose run lacks a row of history that the one that was left alone has."""
     (base := tmp_path / "base").joinpath("faces").mkdir(parents=True)
-    (base / "faces.npy").touch()
+    for name in PACKED:
+        (base / name).touch()
     (folder := tmp_path / "try").mkdir()
     made = Try("kill", 0, base, folder)
     for run, rows in ((base / "plain" / "done", "1,2.5,7\n2,2.5,6\n"), (made.run_path, "1,9.5,7\n")):
