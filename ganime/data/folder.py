@@ -2,18 +2,15 @@
 
 import logging
 import os
-from collections import Counter
 from pathlib import Path
 
 from ganime.data.decode import FAULTS_OF_THE_FILE, is_picture, read_picture
 from ganime.data.encoded import EncodedPictures
 from ganime.data.labels import MAX_EXTRA
-from ganime.data.listing import HEAD, Listing, ending_of, is_backup, is_hidden, is_named_as_picture, is_text, why_left_out
+from ganime.data.listing import HEAD, Listing, Others, ending_of, is_backup, is_hidden, is_named_as_picture
 from ganime.data.names import show
 from ganime.errors import InputError
 from ganime.files import insist
-
-NAMED = 10  # archives
 
 log = logging.getLogger("ganime")
 
@@ -70,7 +67,7 @@ class FolderListing(Listing):
 
     def __init__(self, folder: str | os.PathLike, subfolders: tuple[str, ...] = (), without: Path | None = None):
         self._prefix = os.path.join(folder, "")
-        others = _Others()
+        others = Others()
         found = _walk(Path(folder), subfolders, without, others)
         super().__init__(Path(folder), ((name, size, b"") for name, size in found), others.left_out, texts=others.texts)
         self.archives = others.archives
@@ -96,22 +93,6 @@ class FolderListing(Listing):
                 return insist(read, f"{show(path)} cannot be read")
             log.warning("passed over %s: %s", show(path), error.strerror)
             return None
-
-
-class _Others:
-    """What is no picture: counts, the names of texts, and some of archives."""
-
-    def __init__(self):
-        self.left_out, self.texts, self.archives = Counter(), [], []
-
-    def add(self, name):
-        if is_text(name):
-            self.texts.append(name)
-            return
-        reason, ending = why_left_out(name)
-        self.left_out[reason, ending] += 1
-        if reason == "archive":
-            self.archives = sorted([*self.archives, os.fsdecode(name)])[:NAMED]
 
 
 def _walk(folder, subfolders, without, others):

@@ -18,12 +18,30 @@ from ganime.data.labels import LABELS, Labels
 from ganime.data.names import show
 
 CONTACT_SHEET = "contact-sheet.png"  # an overview that `data prepare` and `data check` write; not a picture to train on
+NAMED = 10  # archives among what is no picture
 HEAD = 16  # bytes of a file that tell whether it is a picture
 _SUFFIXES, _SHEET = tuple(map(str.encode, SUFFIXES)), CONTACT_SHEET.encode()
 _TEXTS = (b".txt", b".caption")
 _NOTES = (b"index.csv", b"prepare.json")  # of `data prepare`
 
 log = logging.getLogger("ganime")
+
+
+class Others:
+    """What is no picture in a source, for `Listing`: how many there are, the names of texts, and some of archives."""
+
+    def __init__(self):
+        self.left_out, self.texts, self.archives = Counter(), [], []
+
+    def add(self, name: bytes) -> None:
+        """Take in a file of this name within the source, which does not look like a picture."""
+        if is_text(name):
+            self.texts.append(name)
+            return
+        reason, ending = why_left_out(name)
+        self.left_out[reason, ending] += 1
+        if reason == "archive":
+            self.archives = sorted([*self.archives, os.fsdecode(name)])[:NAMED]
 
 
 class Listing:

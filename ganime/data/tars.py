@@ -3,14 +3,13 @@
 import os
 import re
 import struct
-from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
 from ganime.data.decode import MAX_BYTES, UnreadablePicture, format_of
 from ganime.data.labels import MAX_EXTRA
-from ganime.data.listing import Listing, ending_of, is_hidden, is_text, why_left_out
+from ganime.data.listing import Listing, Others, ending_of, is_hidden
 from ganime.data.names import show
 from ganime.data.steady import SteadyFile
 from ganime.data.tar_index import LINK, OTHER, PICTURE, REPLACED, read_index
@@ -18,7 +17,6 @@ from ganime.errors import GanimeError, InputError
 from ganime.files import insist
 
 MAX_OPEN = 64  # files at once; a process may have a few hundred
-NAMED = 10  # archives among what is left out
 COMPRESSED = {  # by the first bytes: with what, and the program that undoes it
     b"\x1f\x8b": ("gzip", "gunzip -k"),
     b"\x1f\x9d": ("compress", "gunzip -k"),
@@ -53,16 +51,14 @@ class TarListing(Listing):
     """
 
     def __init__(self, paths: Sequence[Path], place: Path):
-        self._paths, self.archives = tuple(paths), []
+        self._paths, others = tuple(paths), Others()
         for path in self._paths:
             _refuse_compressed(path)
         self._indices, self._statuses = zip(*map(read_index, self._paths), strict=True)
         common = os.path.commonprefix([index.common for index in self._indices])  # noqa: RUF071 (of characters)
         self._top = common[: common.find(b"/") + 1]
-        left_out: Counter = Counter()
-        texts: list[bytes] = []
-        super().__init__(place, self._pictures(left_out, texts), left_out, _PLACE.size, texts)
-        self.name = _name_of(place)
+        super().__init__(place, self._pictures(others), others.left_out, _PLACE.size, others.texts)
+        self.name, self.archives = _name_of(place), others.archives
         self._open = lru_cache(MAX_OPEN)(_Opener(self._paths, self._statuses))
 
     @property
@@ -90,23 +86,18 @@ class TarListing(Listing):
         """So many bytes of a member in the file of that number."""
         return self._open(number).read(place, size)
 
-    def _pictures(self, left_out, texts):
+    def _pictures(self, others):
         for number, index in enumerate(self._indices):
             for kind, size, place, name in index:
                 name = name.removeprefix(self._top)
                 if kind == PICTURE:
                     yield name, size, _PLACE.pack(number, place)
                 elif any(map(is_hidden, name.split(b"/"))):
-                    left_out["hidden", ending_of(name)] += 1
+                    others.left_out["hidden", ending_of(name)] += 1
                 elif kind != OTHER:
-                    left_out[_REASONS.get(kind, "no regular file"), ending_of(name)] += 1
-                elif is_text(name):
-                    texts.append(name)
+                    others.left_out[_REASONS.get(kind, "no regular file"), ending_of(name)] += 1
                 else:
-                    reason, ending = why_left_out(name)
-                    left_out[reason, ending] += 1
-                    if reason == "archive":
-                        self.archives = sorted([*self.archives, os.fsdecode(name)])[:NAMED]
+                    others.add(name)
 
 
 class _Opener:

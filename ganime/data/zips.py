@@ -12,7 +12,7 @@ import numpy as np
 
 from ganime.data.decode import MAX_BYTES, UnreadablePicture, format_of, is_picture
 from ganime.data.labels import MAX_EXTRA
-from ganime.data.listing import HEAD, Listing, ending_of, is_backup, is_hidden, is_named_as_picture, is_text, why_left_out
+from ganime.data.listing import HEAD, Listing, Others, ending_of, is_backup, is_hidden, is_named_as_picture
 from ganime.data.names import show
 from ganime.data.zip_directory import LOCAL_SIZE, ZipDirectory
 from ganime.errors import GanimeError, InputError
@@ -21,7 +21,6 @@ from ganime.files import insist
 STORED, DEFLATED, ENCRYPTED = 0, 8, 1
 METHODS = {1: "shrink", 6: "implode", 9: "deflate64", 12: "bzip2", 14: "lzma", 20: "zstd", 93: "zstd", 95: "xz", 98: "ppmd"}
 FAT, NTFS, VFAT = 0, 10, 14  # systems that a zip file was made on
-NAMED = 10  # archives within the file
 LARGE, MAX_RATIO = 2**24, 100  # a member that is larger unpacked may be at most so many times its size in the file
 CODES = 512  # bytes, amply, before the content of a compressed file
 USUAL, ALIGNED = 64, 4096  # bytes of the extra field before a member, usually and where members begin at a page
@@ -54,9 +53,9 @@ class ZipListing(Listing):
         self._file = open(path, "rb", buffering=0)  # noqa: SIM115 (open as long as the listing is)
         self._turn, self._status, self._extra = threading.Lock(), _status(self._file), USUAL
         self._directory = ZipDirectory(self.path, self._bytes_at, self._status[0])
-        replaced, self.left_out, self.archives, methods, texts = self._survey(), Counter(), [], Counter(), []
-        super().__init__(self.path, self._pictures(replaced, methods, texts), self.left_out, _PLACE.size, texts)
-        self.name = self.path.stem
+        replaced, others, methods = self._survey(), Others(), Counter()
+        super().__init__(self.path, self._pictures(replaced, methods, others), others.left_out, _PLACE.size, others.texts)
+        self.name, self.archives = self.path.stem, others.archives
         if methods and not methods.keys() & {STORED, DEFLATED}:
             what = f"the pictures in {show(path)} are compressed with {' and '.join(map(_name, methods))}, which cannot be read"
             raise InputError(f"{what}; unpack it, or pack it anew with stored members (zip -0)")
@@ -110,24 +109,19 @@ class ZipListing(Listing):
         order = np.argsort(hashes, kind="stable")
         return set(order[:-1][hashes[order[:-1]] == hashes[order[1:]]].tolist())
 
-    def _pictures(self, replaced, methods, texts):
-        """Name, size and place of each picture; counts their methods and what is left out, and gathers the texts."""
+    def _pictures(self, replaced, methods, others):
+        """Name, size and place of each picture; counts their methods, and takes in the others."""
         for index, (stored_as, place, packed, size, crc, method, _, _) in enumerate(self._directory):
             name = self._within(stored_as)
             if not name or name.endswith(b"/"):
                 continue
             if index in replaced:
-                self.left_out["replaced", ending_of(name)] += 1
+                others.left_out["replaced", ending_of(name)] += 1
             elif self._is_picture(name, stored_as, place, packed, method):
                 methods[method] += 1
                 yield name, size, _PLACE.pack(place, min(packed, 2**32 - 1), crc, min(method, 255))
-            elif is_text(name):
-                texts.append(name)
             else:
-                reason, ending = why_left_out(name)
-                self.left_out[reason, ending] += 1
-                if reason == "archive":
-                    self.archives = sorted([*self.archives, os.fsdecode(name)])[:NAMED]
+                others.add(name)
 
     def _is_picture(self, name, stored_as, place, packed, method):
         if any(map(is_hidden, name.split(b"/"))) or b"\0" in name:
