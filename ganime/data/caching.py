@@ -8,13 +8,13 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ganime.data.kept import DIGEST
 from ganime.data.names import show
 from ganime.data.packed import DAMAGED
 from ganime.files import atomic_write, home, remove_parts
 from ganime.run import library_versions
 
 PROBES = 32
-DIGEST = 65  # bytes of a SHA-256 in hexadecimal, and a line's end
 
 log = logging.getLogger("ganime")
 

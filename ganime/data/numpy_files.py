@@ -3,7 +3,6 @@
 import errno
 import hashlib
 import io
-import json
 import logging
 import math
 import os
@@ -16,17 +15,17 @@ import numpy as np
 from numpy.lib import format as npy
 
 from ganime.data.decode import MAX_PIXELS, MIN_SIDE
+from ganime.data.kept import DIGEST, forget, kept_name
 from ganime.data.names import show
 from ganime.data.packed import DAMAGED
 from ganime.data.steady import SteadyFile
 from ganime.errors import GanimeError, InputError, one_line
-from ganime.files import atomic_write, home, remove_parts
+from ganime.files import atomic_write
 
 CHUNK = 2**22  # bytes read at a time
 MAX_HEADER = 2**14  # bytes before the array of a `.npy`
 MAX_DIRECTORY = 2**18  # bytes of the list of a `.npz`' members
 FREE, EXPANSION = 2**26, 100  # bytes that any compressed array may have, and times its own size that larger ones may
-DIGEST = 65  # bytes of a SHA-256 in hexadecimal, and a line's end
 _TAIL = 2**16 + 98  # bytes of a ZIP's end, where its directory is told of
 _NO_ARRAY = (EOFError, MemoryError, *DAMAGED)
 _NO_ZIP = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, *_NO_ARRAY)
@@ -229,10 +228,8 @@ def _open_compressed(path, archive, info, length, shape):
     again = "np.savez instead of np.savez_compressed makes a file that is read as it is"
     if info.file_size > max(FREE, EXPANSION * info.compress_size):
         raise InputError(f"{show(path)} unpacks to {info.file_size:,} bytes, too many for what it is; {again}")
-    status, folder, place = path.stat(), home(), os.fsencode(path.resolve())
-    known = json.dumps([status.st_size, status.st_mtime_ns, info.filename, info.CRC]).encode()
-    first, second = (hashlib.sha256(text).hexdigest()[:16] for text in (place, known))
-    kept = folder / f"array-{first}-{second}.npy"
+    status = path.stat()
+    kept = kept_name("array", [path], [status.st_size, status.st_mtime_ns, info.filename, info.CRC], ".npy")
     if kept.exists():
         file = SteadyFile(kept)
         if file.size == info.file_size + DIGEST and (fingerprint := _verify(file, length, shape)):
@@ -240,11 +237,9 @@ def _open_compressed(path, archive, info, length, shape):
         log.warning("%s is damaged: made anew", show(kept))
     log.warning("%s is compressed: unpacked once to %s, %.0f MB; %s", show(path), show(kept), info.file_size / 1e6, again)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        remove_parts(folder)
-        for old in folder.glob(f"array-{first}-*.npy"):  # of the same file, before it was changed
-            old.unlink(missing_ok=True)
-        check_room(folder, info.file_size)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        forget(kept)
+        check_room(kept.parent, info.file_size)
         with atomic_write(kept) as part, open(part, "wb") as made, archive.open(info) as file:
             made.write(file.read(length))
             digest = start_hash(shape)

@@ -18,13 +18,13 @@ import numpy as np
 
 from ganime.data.columns import Table
 from ganime.data.decode import MAX_BYTES
+from ganime.data.kept import forget, kept_name, read_sealed, write_sealed
 from ganime.data.labels import LABELS
 from ganime.data.listing import ending_of
 from ganime.data.names import show
 from ganime.data.numpy_files import check_room
 from ganime.data.packed import DAMAGED
 from ganime.data.tar_headers import BLOCK
-from ganime.data.tar_index import forget, kept_name, read_sealed, write_sealed
 from ganime.data.tars import TarListing
 from ganime.errors import GanimeError, InputError
 from ganime.files import atomic_write

@@ -1,32 +1,29 @@
 """What lies where in a tar file, in few bytes a member, kept in the user's cache (no TensorFlow)."""
 
-import hashlib
 import json
 import logging
 import os
 import re
 import zlib
 from array import array
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from ganime.data.formats import FORMATS, SUFFIXES
+from ganime.data.kept import forget, kept_name, read_sealed, write_sealed
 from ganime.data.listing import HEAD, is_hidden, looks_like_picture
 from ganime.data.names import show
 from ganime.data.packed import DAMAGED
 from ganime.data.steady import SteadyFile
 from ganime.data.tar_headers import DIRECTORY, HARD_LINK, REGULAR, SYMBOLIC_LINK, walk
 from ganime.errors import GanimeError
-from ganime.files import atomic_write, home, remove_parts
 
 PICTURE, OTHER, LINK, SPECIAL, REPLACED = range(5)
 MANY, LARGE = 10_000, 10**8  # members and bytes of a tar whose index is kept
 CHUNK = 4096  # members that are compressed together
-DIGEST = 65  # bytes of a SHA-256 in hexadecimal, and a line's end
 FORMAT = 1  # of a kept index; another one is made if that changes
 
 log = logging.getLogger("ganime")
@@ -106,52 +103,6 @@ def read_index(path: Path) -> tuple[TarIndex, tuple[int, int]]:
         except OSError as error:
             log.warning("%s is walked through anew next time: its index cannot be kept (%s)", show(path), error)
     return index, status
-
-
-def kept_name(kind: str, paths: Iterable[Path], known: list, ending: str) -> Path:
-    """The file of the user's cache that holds something of other files.
-
-    Args:
-        kind: What it is.
-        paths: Where these files are.
-        known: What else it depends on, such as when they were changed; of JSON's types.
-        ending: Of its name.
-    """
-    places = b"\0".join(os.fsencode(path.resolve()) for path in paths)
-    first, second = (hashlib.sha256(text).hexdigest()[:16] for text in (places, json.dumps(known).encode()))
-    return home() / f"{kind}-{first}-{second}{ending}"
-
-
-def forget(kept: Path) -> None:
-    """Remove what was kept of the same files before they changed, and what killed programs have left."""
-    if kept.parent.is_dir():
-        remove_parts(kept.parent)
-        for old in kept.parent.glob(f"{kept.name[: kept.name.rindex('-')]}-*"):
-            if old.stem != kept.stem:
-                with suppress(PermissionError):  # another program has it open, which Windows minds
-                    old.unlink(missing_ok=True)
-
-
-def write_sealed(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all, with a SHA-256 behind it."""
-    with atomic_write(path) as part:
-        part.write_bytes(content + _seal_of(content))
-
-
-def read_sealed(path: Path) -> bytes:
-    """What `write_sealed` wrote.
-
-    Raises:
-        ValueError: If it is something else.
-    """
-    data = path.read_bytes()
-    if data[-DIGEST:] != _seal_of(data[:-DIGEST]):
-        raise ValueError("damaged, or of an earlier build")
-    return data[:-DIGEST]
-
-
-def _seal_of(content):
-    return f"{hashlib.sha256(content).hexdigest()}\n".encode()
 
 
 def _make_index(file):
