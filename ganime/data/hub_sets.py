@@ -142,14 +142,27 @@ def _explain(error):
         errors.LocalEntryNotFoundError: "the hub cannot be reached",
         errors.OfflineModeIsEnabled: "HF_HUB_OFFLINE is set, and it was not downloaded before",
     }
+    if meaning := explain_refusal(error, known, "your token may not read it"):
+        return meaning
+    if type(error).__module__.startswith("httpx") and not isinstance(error, errors.HfHubHTTPError):
+        return f"the hub cannot be reached ({type(error).__name__}); when it can be, the same command goes on"
+    return f"the hub failed: {one_line(str(error), 500) or type(error).__name__}"
+
+
+def explain_refusal(error: Exception, known: dict[type, str], forbidden: str) -> str | None:
+    """What an error of `huggingface_hub` means to its user; None if that is not known.
+
+    Args:
+        error: What was raised.
+        known: What the library's own errors mean, the first that fits.
+        forbidden: What it means that the user's token is not for this.
+    """
+    from huggingface_hub.errors import HfHubHTTPError
+
     for kind, meaning in known.items():
         if isinstance(error, kind):
             return meaning
-    status = error.response.status_code if isinstance(error, errors.HfHubHTTPError) else None
+    status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
     if status == 401:
         return "the hub does not accept your token: run `hf auth login --force`, or correct HF_TOKEN, which goes first"
-    if status == 403:
-        return "your token may not read it"
-    if type(error).__module__.startswith("httpx") and status is None:
-        return f"the hub cannot be reached ({type(error).__name__}); when it can be, the same command goes on"
-    return f"the hub failed: {one_line(str(error), 500) or type(error).__name__}"
+    return forbidden if status == 403 else None

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ganime import __version__
+from ganime.data.hub_sets import explain_refusal
 from ganime.data.names import show
 from ganime.errors import GanimeError, InputError, missing, one_line
 from ganime.exporting.manifest import EDITS, GENERATOR, MANIFEST, check_file, read_manifest
@@ -209,12 +210,6 @@ def _explain(error):
         errors.EntryNotFoundError: "it was not shared by ganime: a file is missing there",
         errors.OfflineModeIsEnabled: "HF_HUB_OFFLINE is set, so nothing is pushed",
     }
-    for kind, meaning in known.items():
-        if isinstance(error, kind):
-            return meaning
-    status = error.response.status_code if isinstance(error, errors.HfHubHTTPError) else None
-    if status == 401:
-        return "the hub does not accept your token: run `hf auth login --force`, or correct HF_TOKEN, which goes first"
-    if status == 403:
-        return "your token may not do this: make one that may write, on the hub's page of settings"
-    return f"the model hub failed: {one_line(str(error), 500) or type(error).__name__}"
+    forbidden = "your token may not do this: make one that may write, on the hub's page of settings"
+    failed = f"the model hub failed: {one_line(str(error), 500) or type(error).__name__}"
+    return explain_refusal(error, known, forbidden) or failed
