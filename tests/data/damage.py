@@ -4,11 +4,16 @@ import importlib.util
 import io
 import random
 import struct
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from ganime.data.decode import JPEG, MIN_SIDE, UnreadablePicture, decode_picture, describe_picture, fit_square
+from ganime.data.listing import Listing
+from ganime.errors import InputError
 from tests.data.hostile import bmp_of_runs, chunk, encoded, face, png
 
 CHANGES = ("flip", "delete", "insert", "repeat", "number", "cut", "splice")
@@ -71,6 +76,38 @@ def examine(data: bytes) -> str:
     kind, size = describe_picture(data)
     assert kind and min(size) >= MIN_SIDE
     return ""
+
+
+def read_damaged(path: Path, whole: bytes, lengths: tuple[int, ...], opened: Callable[[Path], Listing]) -> Counter:
+    """How often an archive was "refused", and its pictures "read" or "unreadable", when it was damaged in 200 ways.
+
+    Args:
+        path: Where to write the damaged ones.
+        whole: The archive's content.
+        lengths: Over how many bytes a change may go.
+        opened: Opens one; anything but an `InputError` that can be shown fails the test.
+    """
+    outcomes = Counter()
+    for seed in range(200):
+        draw = random.Random(seed)
+        changes = [
+            (draw.choice(CHANGES), draw.randrange(len(whole)), draw.choice(lengths), draw.randrange(2**16))
+            for _ in range(draw.randint(1, 3))
+        ]
+        path.write_bytes(damaged(whole, changes, whole))
+        try:
+            listing = opened(path)
+        except InputError as error:
+            assert not isinstance(error, UnreadablePicture) and str(error).isprintable()
+            outcomes["refused"] += 1
+            continue
+        for index in range(len(listing)):
+            try:
+                assert len(listing.read(index)) == listing.size_of(index)
+                outcomes["read"] += 1
+            except UnreadablePicture:
+                outcomes["unreadable"] += 1
+    return outcomes
 
 
 def samples() -> dict[str, list[bytes]]:

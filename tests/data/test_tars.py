@@ -5,7 +5,6 @@ import os
 import random
 import shutil
 import tarfile
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from ganime.data.steady import SteadyFile
 from ganime.data.tar_headers import DIRECTORY, HARD_LINK, REGULAR, SPECIAL, SYMBOLIC_LINK, walk
 from ganime.data.tars import TarListing
 from ganime.errors import GanimeError, InputError
-from tests.data.damage import CHANGES, damaged
+from tests.data.damage import read_damaged
 
 PICTURE = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR, and nothing looks further than here."
 FORMATS = {"ustar": tarfile.USTAR_FORMAT, "GNU": tarfile.GNU_FORMAT, "pax": tarfile.PAX_FORMAT}
@@ -494,26 +493,7 @@ def test_whatever_is_damaged_there_is_no_crash(tmp_path, cache, monkeypatch):
     monkeypatch.setattr(tar_index, "MANY", 10**9)
     members = [*((f"a/{i}{'x' * 110 * (i == 2)}.png", PICTURE + bytes([i])) for i in range(4)), ("a/unnamed", PICTURE)]
     path = tarred(tmp_path / "a.tar", [*members, ("a/l.png", tarfile.LNKTYPE, "a/1.png"), ("a/n.txt", b"x")], "pax")
-    whole, outcomes = path.read_bytes()[:11_000], Counter()
-    for seed in range(200):
-        draw = random.Random(seed)
-        changes = [
-            (draw.choice(CHANGES), draw.randrange(len(whole)), draw.choice((1, 9, 512)), draw.randrange(2**16))
-            for _ in range(draw.randint(1, 3))
-        ]
-        path.write_bytes(damaged(whole, changes, whole))
-        try:
-            listing = listed(path)
-        except InputError as error:
-            assert not isinstance(error, UnreadablePicture) and str(error).isprintable()
-            outcomes["refused"] += 1
-            continue
-        for index in range(len(listing)):
-            try:
-                assert len(listing.read(index)) == listing.size_of(index)
-                outcomes["read"] += 1
-            except UnreadablePicture:
-                outcomes["unreadable"] += 1
+    outcomes = read_damaged(path, path.read_bytes()[:11_000], (1, 9, 512), listed)
     assert outcomes.keys() == {"refused", "read", "unreadable"}
     assert {*tmp_path.iterdir()} <= {path, Path(cache).parent}
 
