@@ -211,6 +211,10 @@ def _describe(findings, listings):
     yield f"{findings.formats.total():,} readable pictures in {', '.join(listing.where for listing in listings)}"
     yield f"formats: {_count_all(findings.formats)}"
     yield f"sizes: {_count_all({f'{width}x{height}': count for (width, height), count in findings.sizes.items()})}"
+    if findings.several:
+        yield f"files that hold several pictures, of which only the first is used: {_count_all(findings.several)}"
+    if findings.splits:
+        yield f"splits: {_count_all(findings.splits)}; all are trained on"
     if len(findings.classes) > 1:
         without = findings.formats.total() - findings.classes.total()
         more = f"; {without:,} pictures are of none" * bool(without)

@@ -2,68 +2,109 @@
 
 import itertools
 import os
+import re
+import shlex
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from ganime.data import foreign
 from ganime.data.names import show
 
-SHOWN = 3  # names of archives
+SHOWN = 3  # names of files that are not looked into
 ENDINGS = 10  # that are counted one by one
-GIVEN = (".zip", ".tar", ".parquet", ".npz", ".npy")  # archives that `--data` takes
-PACKED = (".7z", ".rar", ".gz", ".tgz", ".bz2", ".xz", ".zst")  # and those that it does not
+LONG = 100  # characters of a command
+GIVEN = (".zip", ".tar", ".parquet", ".npz", ".npy")  # what may hold pictures and is given itself
+COMPRESSED = (".gz", ".tgz", ".bz2", ".xz", ".zst")
+WORDS = (
+    "mask",
+    "label",
+    "annotation",
+    "segmentation",
+    "seg",
+    "edge",
+    "sketch",
+    "landmark",
+    "trimap",
+    "depth",
+    "alpha",
+    "matte",
+)
 COMPANIONS = {
-    name.encode()
-    for word in ("mask", "label", "annotation", "segmentation", "edge", "sketch", "landmark", "trimap", "depth", "alpha")
-    for plural in (word, f"{word}s")
-    for name in (plural, plural.capitalize())
-}
+    name.encode() for word in WORDS for plural in (word, f"{word}s") for name in (plural, plural.capitalize())
+}  # what folders are called
+MARKED = re.compile(rb"[^/]([._-](?:%s)s?\.\w+)$" % "|".join(WORDS).encode(), re.IGNORECASE)  # and files, as in 001.mask.png
 CHILDREN = 100  # folders that are looked at on each level for such companions
+PROBES = 300  # places in a list of names that are looked at for them
 
 # Reasons in the order in which they are told, and what is said of files that are left out for each.
 REASONS = {
-    "hidden": "hidden",
-    "backup": "editors' backups",
-    "caption": "captions of pictures",
-    "labels": "labels",
-    "note": "notes of `data prepare`",
-    "no picture": "no pictures",
-    "link": "links",
-    "broken link": "broken links",
-    "no regular file": "no regular files",
-    "replaced": "replaced by later ones of their name",
-    "no bytes": "rows without a picture",
-    "too large": "too large",
+    "hidden folder": "in hidden folders",
+    "hidden": "as hidden",
+    "system folder": "in folders of the system",
+    "elsewhere": "as names with . or .. in them",
+    "backup": "as editors' backups",
+    "caption": "as captions of pictures",
+    "labels": "as labels",
+    "note": "as notes of `data prepare`",
+    "no picture": "as no pictures",
+    "link": "as links",
+    "broken link": "as broken links",
+    "no regular file": "as no regular files",
+    "replaced": "as replaced by later ones of their name",
+    "no bytes": "as rows without a picture",
+    "too large": "as too large",
 }
+UNASKED = ("hidden folder", "hidden", "system folder", "labels", "note")  # which nobody asks for, where there are pictures
 
 
-def tell(left_out: Counter, archives: Iterable[str], brief: bool, inside: bool) -> Iterator[str]:
-    """Sentences about what is left out.
+def tell(left_out: Counter, named: Mapping[str, Sequence[str]], brief: bool, place: str | None) -> Iterator[str]:
+    """Sentences about what is left out, that of which a source can be made first.
 
     Args:
         left_out: How many files, by (reason, ending).
-        archives: Names of some of the archives among them.
+        named: Names of some of those that are not looked into, by their endings, and of some hidden folders ("hidden folder").
         brief: Whether to pass over what nobody asks for.
-        inside: Whether all these are in an archive.
+        place: The folder that all these are in; None if it is an archive.
     """
     endings = {}
     for (reason, ending), count in sorted(left_out.items()):
         endings.setdefault(reason, Counter())[ending or "(no ending)"] += count
-    told = [reason for reason in REASONS if reason in endings and not (brief and reason in ("hidden", "labels", "note"))]
-    told += sorted(endings.keys() - REASONS.keys() - {"archive"})
+    yield from _tell_closed(endings.pop("not looked into", Counter()), named, brief, place)
+    told = [reason for reason in REASONS if reason in endings and not (brief and reason in UNASKED)]
+    told += sorted(endings.keys() - REASONS.keys())
     if told:
-        counted = (f"as {REASONS.get(reason, reason)} {count_all(endings[reason])}" for reason in told)
+        counted = (
+            f"{REASONS.get(reason, f'as {reason}')}{_name_folders(named.get(reason, ()), place)} {count_all(endings[reason])}"
+            for reason in told
+        )
         yield f"left out {'; '.join(counted)}"
-    unpacked = "unpack what they are in, then give each with --data"
-    for kinds, advice in (
-        (GIVEN, unpacked if inside else "give each with --data"),
-        (PACKED, "unpack them, or pack them anew as .zip or .tar"),
+
+
+def _tell_closed(closed, named, brief, place):
+    """Sentences about files that are not looked into; a long command is told of one kind at the most."""
+    others = sorted(foreign.KINDS, key=lambda kind: -sum(closed[ending] for ending in kind.endings))
+    for name, kinds, remedy in (
+        ("archive", GIVEN, lambda path: "give each with --data"),
+        ("archive", COMPRESSED, lambda path: "unpack them, or pack them anew as .zip or .tar"),
+        *((kind.name, kind.endings, kind.remedy_for) for kind in others),
     ):
-        count = sum(count for ending, count in endings.get("archive", {}).items() if ending in kinds)
-        if count:
-            names = sorted(name for name in archives if name.lower().endswith(kinds))[:SHOWN]
-            named = f" ({', '.join(map(show, names))}{', ...' * (count > len(names))})" * bool(names)
-            yield f"{count:,} archive{'s' * (count > 1)}{named} not looked into: {advice}"
+        if not (count := sum(closed[ending] for ending in kinds)):
+            continue
+        names = sorted(name for ending in kinds for name in named.get(ending, ()))[:SHOWN]
+        listed = f" ({', '.join(map(show, names))}{', ...' * (count > len(names))})" * bool(names)
+        path = show(os.path.join(place or "", names[0]) if names else "FILE")
+        way = remedy(path)
+        if len(way) > LONG + len(path):
+            way, brief = f"--data {shlex.quote(path)} says what to do" if brief else way, True
+        unpack = "unpack what they are in, then " * (place is None)
+        yield f"{count:,} {name}{'s' * (count > 1)}{listed} not looked into: {unpack}{way}"
+
+
+def _name_folders(names, place):
+    shown = ", ".join(map(show, names[:SHOWN])) + ", ..." * (len(names) > SHOWN)
+    way = "; to take what is in one, give it itself with --data" * (place is not None)
+    return f" ({shown}{way})" * bool(names)
 
 
 def count_all(counts: Counter) -> str:
@@ -104,6 +145,30 @@ def find_companions(count: int, name_of: Callable[[int], str]) -> Iterator[str]:
                 folder = show(os.fsdecode(prefix + companion))
                 what = f"{folder}/ holds {inside:,} pictures that may be no faces, beside {end - begin - inside:,} others"
                 yield f"{what}: all are trained on; to leave them out, give only the folder of the others with --data"
+
+
+def find_marked(count: int, name_of: Callable[[int], str]) -> Iterator[str]:
+    """A sentence about pictures whose own names say that they are masks or the like, as `001.mask.png` does, beside others.
+
+    All names are looked at only if one of some hundreds is of that kind.
+
+    Args:
+        count: Number of pictures.
+        name_of: Gives the name of one.
+    """
+
+    def mark(index):
+        return MARKED.search(os.fsencode(name_of(index)))
+
+    places = range(0, count, max(1, count // PROBES))
+    if any(mark(index) for place in places for index in range(place, min(place + 3, count))):  # of one sample after the other
+        marks = Counter(os.fsdecode(found[1].lower()) for index in range(count) if (found := mark(index)))
+        if (inside := marks.total()) < count:
+            endings = count_all(Counter({show(ending): number for ending, number in marks.items()}))
+            what = (
+                f"{inside:,} pictures may be no faces by the ends of their names ({endings}), beside {count - inside:,} others"
+            )
+            yield f"{what}: all are trained on; to leave them out, make a source without them"
 
 
 def _children(prefix, count, name, place):

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from ganime.bounds import explain_range, judge_range
-from ganime.data.listing import Listing
+from ganime.data.listing import NAMED, Listing
 from ganime.data.names import show
 from ganime.data.numpy_files import check_room, open_array, start_hash
 from ganime.data.packed import PackedPictures
@@ -111,8 +111,12 @@ class ArrayListing(_Rows):
     """
 
     def __init__(self, path: str | os.PathLike):
-        self._file, self._start, shape, fingerprint = open_array(path)
+        self._file, self._start, shape, fingerprint, self._others = open_array(path)
         super().__init__(path, shape, fingerprint)
+
+    def describe_left_out(self, brief: bool = True) -> str:
+        more = f" and {len(self._others) - NAMED:,} more" * (len(self._others) > NAMED)
+        return f"left out the other arrays {', '.join(self._others[:NAMED])}{more}" if self._others else ""
 
     def read(self, index: int) -> bytes:
         length = math.prod(self._shape)

@@ -13,6 +13,8 @@ import numpy as np
 
 from ganime.data.copies import NearCopies, perceptual_hash
 from ganime.data.decode import UnreadablePicture, fit_square
+from ganime.data.formats import holds_several
+from ganime.data.labels import split_and_class
 from ganime.data.listing import Listing
 from ganime.data.parallel import in_order
 from ganime.pictures.grids import make_grid, save_picture
@@ -27,6 +29,8 @@ class Findings:
         formats: Number of readable pictures of each format.
         sizes: Number of readable pictures of each (width, height).
         classes: Number of readable pictures of each class (`Listing.label_of`).
+        splits: Number of readable pictures in each folder such as `train` (`split_and_class`).
+        several: Number of readable files of each format that hold more than one picture (`holds_several`).
         unreadable: Reason for each file that cannot be read.
         exact_copies: The earlier picture for each file with the same content.
         near_copies: The earlier picture for each one that looks the same (`perceptual_hash`).
@@ -36,6 +40,8 @@ class Findings:
     formats: Counter = field(default_factory=Counter)
     sizes: Counter = field(default_factory=Counter)
     classes: Counter = field(default_factory=Counter)
+    splits: Counter = field(default_factory=Counter)
+    several: Counter = field(default_factory=Counter)
     unreadable: dict[str, str] = field(default_factory=dict)
     exact_copies: dict[str, str] = field(default_factory=dict)
     near_copies: dict[str, str] = field(default_factory=dict)
@@ -71,6 +77,11 @@ class Sources:
         _, listing, index = self.at(number)
         return listing.label_of(index)
 
+    def split_of(self, number: int) -> str | None:
+        """The split that a picture's folders name, within its source (`split_and_class`)."""
+        _, listing, index = self.at(number)
+        return split_and_class(listing.name_of(index))[0]
+
     def load(self, number: int, size: int) -> np.ndarray:
         """What `Listing.load` gives."""
         _, listing, index = self.at(number)
@@ -92,11 +103,14 @@ def check(pictures: Listing | Sources, report: Callable[[int, int], None] = lamb
         if isinstance(result, UnreadablePicture):
             findings.unreadable[name] = str(result)
             continue
-        digest, look, (kind, size) = result
+        digest, look, (kind, size), several = result
         findings.formats[kind] += 1
         findings.sizes[size] += 1
+        findings.several.update([kind] * several)
         if (label := pictures.label_of(number)) is not None:
             findings.classes[label] += 1
+        if split := pictures.split_of(number):
+            findings.splits[split] += 1
         # A name may be there twice in an archive, so it is the number that says whether this is the first one.
         if (original := contents.setdefault(digest, number)) != number:
             findings.exact_copies[name] = pictures.name_of(original)
@@ -130,4 +144,5 @@ def _look_at(listing, index):
         look = perceptual_hash(fit_square(listing.decode(data, at_least=64), 64))
     except UnreadablePicture as error:
         return error
-    return hashlib.sha256(data).digest(), look, listing.describe(data)
+    about = listing.describe(data)
+    return hashlib.sha256(data).digest(), look, about, holds_several(data, about[0])

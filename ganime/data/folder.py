@@ -67,10 +67,10 @@ class FolderListing(Listing):
 
     def __init__(self, folder: str | os.PathLike, subfolders: tuple[str, ...] = (), without: Path | None = None):
         self._prefix = os.path.join(folder, "")
-        others = Others()
+        others = self._others = Others()
         found = _walk(Path(folder), subfolders, without, others)
         super().__init__(Path(folder), ((name, size, b"") for name, size in found), others.left_out, texts=others.texts)
-        self.archives = others.archives
+        self.named = others.named
 
     @property
     def where(self) -> str:
@@ -78,6 +78,18 @@ class FolderListing(Listing):
 
     def read(self, index: int) -> bytes:
         return read_picture(self._prefix + self.name_of(index))
+
+    def describe_left_out(self, brief: bool = True) -> str:
+        while not brief and self._others.unseen:  # which takes long, and is no use where there are pictures to train on
+            self._count_hidden(self._others.unseen.pop())
+        return super().describe_left_out(brief)
+
+    def _count_hidden(self, inside):
+        root = os.fsencode(self.path)
+        for place, _, files in os.walk(os.path.join(root, inside)):
+            prefix = os.path.join(os.path.relpath(place, root), b"").replace(os.sep.encode(), b"/")
+            for name in files:
+                self._others.add(prefix + name)
 
     def read_extra(self, name: str) -> bytes | None:
         path = self._prefix + name
@@ -117,7 +129,10 @@ def _walk(folder, subfolders, without, others):
                 for entry in entries:
                     name = entry.name
                     if is_hidden(name):
-                        others.left_out["hidden", ending_of(name)] += 1
+                        if entry.is_dir(follow_symlinks=False):
+                            others.unseen.append(prefix + name)
+                        else:
+                            others.left_out["hidden", ending_of(name)] += 1
                     elif (size := _size(entry)) is not None:
                         yield prefix + name, size
                     elif _is_dir(entry):

@@ -1,5 +1,6 @@
 """The formats of pictures: how each begins, and what opens it (Pillow, pyjpegxl, pillow-heif; no TensorFlow)."""
 
+import contextlib
 import importlib
 import io
 import re
@@ -41,6 +42,7 @@ MAX_PRECINCTS = 2**17  # of a JPEG 2000 file, for each channel; the decoder take
 _KEPT = (b"tRNS", b"acTL", b"fcTL", b"fdAT")  # of a PNG, besides the chunks without which it is none
 _XMP = b"XML:com.adobe.xmp\0\0\0"  # may say how the camera was held
 MAX_XMP = 2**20  # bytes
+_COUNTED = ("GIF", "TIFF", "AVIF", "HEIC")  # formats of which Pillow counts the pictures
 
 Opened = tuple[tuple[int, int], Callable[[], Image.Image]]
 
@@ -89,6 +91,18 @@ def open_picture(data: bytes, kind: str) -> Opened:
     if kind == "TGA" and not data[17] & 15:  # its fourth channel is no transparency
         return image.size, lambda: image.convert("RGB")
     return image.size, lambda: image
+
+
+def holds_several(data: bytes, kind: str) -> bool:
+    """Whether a file that can be decoded holds more than one picture: an animation's frames, the pages of a TIFF; as far as
+    its beginning or an index in it tells, so that nothing is decoded for it."""
+    if kind == "PNG":
+        return data.find(b"acTL", 0, data.find(b"IDAT")) > 0
+    if kind == "WEBP":
+        return data[12:16] == b"VP8X" and bool(data[20] & 2)
+    with contextlib.suppress(Exception):  # which decoders raise of any kind where there is damage behind the first picture
+        return kind in _COUNTED and open_picture(data, kind)[1]().is_animated
+    return False
 
 
 def _import(module, package, kind):

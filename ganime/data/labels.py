@@ -1,4 +1,4 @@
-"""The classes that a StyleGAN data set's `dataset.json` gives to its pictures (no TensorFlow)."""
+"""What `dataset.json` in the form of StyleGAN, and the names of folders, say of pictures (no TensorFlow)."""
 
 import json
 from array import array
@@ -7,6 +7,8 @@ from collections.abc import Iterable
 LABELS = "dataset.json"
 MAX_EXTRA = 2**26  # bytes of it, which is enough for two million pictures; parsed it may take 25 times as much memory
 LONGEST = 100  # characters of a class's name
+SPLITS = frozenset(("train", "training", "val", "valid", "validation", "test", "testing"))
+PLAIN = frozenset(("image", "images", "img", "imgs"))  # names of folders that say nothing of what is in them
 
 
 class Labels:
@@ -35,6 +37,25 @@ class Labels:
 
     def __getitem__(self, index: int) -> str | None:
         return self._classes[self._numbers[index]]
+
+
+def split_and_class(name: str) -> tuple[str | None, str | None]:
+    """What the folders of a picture say, by its name within the source: the split and the class, each None if they do not.
+
+    The class is the first folder from the top that is called neither like a split nor `images`; the split is the first one
+    above it that is called like one. Capital letters are as good as small ones.
+
+    Example:
+        >>> split_and_class("Train/images/cats/1.png"), split_and_class("cats/test/1.png"), split_and_class("val/1.png")
+        (('Train', 'cats'), (None, 'cats'), ('val', None))
+    """
+    split = None
+    for folder in name.split("/")[:-1]:
+        if folder.lower() in SPLITS:
+            split = split or folder
+        elif folder.lower() not in PLAIN:
+            return split, folder
+    return split, None
 
 
 def _parse(content):

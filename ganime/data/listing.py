@@ -3,45 +3,69 @@
 import hashlib
 import logging
 import os
+import re
 from array import array
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from ganime.data.account import GIVEN, PACKED, find_companions, tell
+from ganime.data import foreign
+from ganime.data.account import COMPRESSED, GIVEN, find_companions, find_marked, tell
 from ganime.data.decode import SUFFIXES, decode_picture, describe_picture, fit_square, is_picture
-from ganime.data.labels import LABELS, Labels
+from ganime.data.labels import LABELS, Labels, split_and_class
 from ganime.data.names import show
 
 CONTACT_SHEET = "contact-sheet.png"  # an overview that `data prepare` and `data check` write; not a picture to train on
-NAMED = 10  # archives among what is no picture
+NAMED = 10  # files of each kind among what is no picture
 HEAD = 16  # bytes of a file that tell whether it is a picture
 _SUFFIXES, _SHEET = tuple(map(str.encode, SUFFIXES)), CONTACT_SHEET.encode()
 _TEXTS = (b".txt", b".caption")
 _NOTES = (b"index.csv", b"prepare.json")  # of `data prepare`
+_SYSTEM = frozenset(  # what systems and drives on the network put beside people's files, in small letters
+    (
+        *(b"__macosx", b".trashes", b".spotlight-v100", b".fseventsd", b".appledouble", b"lost+found"),
+        *(b"$recycle.bin", b"recycler", b"system volume information", b"@eadir", b"#recycle", b"#snapshot", b"@recycle"),
+    )
+)
+_UNSEEN = frozenset((*_SYSTEM, b"thumbs.db", b"ehthumbs.db", b"desktop.ini", b"lock.mdb"))
+_PART = re.compile(r"-\d+-of-\d+$")  # as in faces.tfrecord-00000-of-00012
 
 log = logging.getLogger("ganime")
 
 
 class Others:
-    """What is no picture in a source, for `Listing`: how many there are, the names of texts, and some of archives."""
+    """What is no picture in a source, for `Listing`: how many there are, the names of texts, and some others' names.
+
+    Attributes:
+        left_out, texts, named: As `Listing` has them.
+        unseen: Folders that are hidden, and were not looked into.
+    """
 
     def __init__(self):
-        self.left_out, self.texts, self.archives = Counter(), [], []
+        self.left_out, self.texts, self.named, self.unseen = Counter(), [], {}, []
 
     def add(self, name: bytes) -> None:
-        """Take in a file of this name within the source, which does not look like a picture."""
-        if is_text(name):
+        """Take in a file of this name within the source, which is left out for what it is called or how it begins."""
+        if is_text(name) and not any(map(is_hidden, name.split(b"/"))):
             self.texts.append(name)
             return
         reason, ending = why_left_out(name)
         self.left_out[reason, ending] += 1
-        if reason == "archive":
-            self.archives = sorted([*self.archives, os.fsdecode(name)])[:NAMED]
+        if reason == "not looked into":
+            self._note(ending, name)
+        elif reason == "hidden folder":
+            parts = name.split(b"/")
+            first = next(i for i, part in enumerate(parts) if is_hidden(part))
+            self._note(reason, b"/".join(parts[: first + 1]))
+
+    def _note(self, kind, name):
+        names = self.named.setdefault(kind, [])
+        if (name := os.fsdecode(name)) not in names:
+            names[:] = sorted([*names, name])[:NAMED]
 
 
 class Listing:
@@ -62,11 +86,11 @@ class Listing:
     Attributes:
         name: What a run of it is called.
         fingerprint: Hash of all names and sizes.
-        archives: Names of archives among what is left out, if they are known; a few will do.
+        named: Names of some of what is not looked into, by their endings; of some hidden folders, by "hidden folder".
         is_archive: Whether what is in it must be unpacked before it can be given itself.
     """
 
-    archives: Sequence[str] = ()
+    named: Mapping[str, Sequence[str]] = {}
     is_archive = True
 
     def __init__(
@@ -143,15 +167,14 @@ class Listing:
         return fit_square(self.decode(self.read(index), at_least=size), size)
 
     def label_of(self, index: int) -> str | None:
-        """The class of a picture: what the source's `dataset.json` says, else the folder at its top that the picture lies in.
+        """The class of a picture: what the source's `dataset.json` says, else its folders (`split_and_class`).
 
         Raises:
             GanimeError: If the source is gone.
         """
         if self._labels is not None:
             return self._labels[index]
-        first, slash, _ = self.name_of(index).partition("/")
-        return first if slash else None
+        return split_and_class(self.name_of(index))[1]
 
     def read_extra(self, name: str) -> bytes | None:
         """The content of another file in the source, such as `dataset.json`; None if there is none of that name. Of a long
@@ -164,9 +187,9 @@ class Listing:
         Args:
             brief: Whether hidden files and the like are passed over.
         """
-        return "; ".join(
-            (*tell(self.left_out, self.archives, brief, self.is_archive), *find_companions(len(self), self.name_of))
-        )
+        told = tell(self.left_out, self.named, brief, None if self.is_archive else os.fspath(self.path))
+        doubted = [*find_companions(len(self), self.name_of)] or find_marked(len(self), self.name_of)
+        return "; ".join((*told, *doubted))
 
     @cached_property
     def _labels(self):
@@ -188,7 +211,7 @@ class Listing:
 
 def is_hidden(name: bytes) -> bool:
     """Whether a file or folder of this name (without those above it) is passed over, whatever it holds."""
-    return name.startswith(b".") or name == _SHEET or name == b"__MACOSX"
+    return name.startswith(b".") or name == _SHEET or name.lower() in _UNSEEN
 
 
 def is_named_as_picture(name: bytes) -> bool:
@@ -213,8 +236,14 @@ def is_text(name: bytes) -> bool:
 
 def why_left_out(name: bytes) -> tuple[str, str]:
     """Why a file of this name within the source, which does not look like a picture, is left out; and the name's ending."""
-    last = name.rpartition(b"/")[2]
-    if any(map(is_hidden, name.split(b"/"))):
+    *folders, last = name.split(b"/")
+    if any(folder.lower() in _SYSTEM for folder in folders):
+        return "system folder", ending_of(last)
+    if b"." in folders or b".." in folders:
+        return "elsewhere", ending_of(last)
+    if any(map(is_hidden, folders)):
+        return "hidden folder", ending_of(last)
+    if is_hidden(last):
         return "hidden", ending_of(last)
     if name in _NOTES:
         return "note", ending_of(last)
@@ -222,12 +251,13 @@ def why_left_out(name: bytes) -> tuple[str, str]:
         return "labels", ending_of(last)
     if is_backup(last):
         return "backup", ending_of(last)
-    return "archive" if ending_of(last) in (*GIVEN, *PACKED) else "no picture", ending_of(last)
+    ending = ending_of(last)
+    return "not looked into" if ending in (*GIVEN, *COMPRESSED) or foreign.of_ending(ending) else "no picture", ending
 
 
 def ending_of(name: bytes) -> str:
-    """The ending of a name in lower case, with its dot; empty if there is none."""
-    return show(os.path.splitext(os.fsdecode(name))[1].lower())
+    """The ending of a name in lower case, with its dot and without a part's number; empty if there is none."""
+    return show(_PART.sub("", os.path.splitext(os.fsdecode(name))[1].lower()))
 
 
 def _caption_or_not(text, entries):

@@ -6,6 +6,7 @@ import io
 import logging
 import math
 import os
+import shlex
 import shutil
 import zipfile
 import zlib
@@ -23,6 +24,8 @@ from ganime.errors import GanimeError, InputError, one_line
 from ganime.files import atomic_write
 
 CHUNK = 2**22  # bytes read at a time
+FIRST = "arr_0.npy"  # what NumPy calls an array without a name
+SAMPLE = 2**20  # bytes of an array that tell how large its numbers are
 MAX_HEADER = 2**14  # bytes before the array of a `.npy`
 MAX_DIRECTORY = 2**18  # bytes of the list of a `.npz`' members
 FREE, EXPANSION = 2**26, 100  # bytes that any compressed array may have, and times its own size that larger ones may
@@ -34,14 +37,14 @@ _AGAIN = "copy or make it again"
 log = logging.getLogger("ganime")
 
 
-def open_array(path: str | os.PathLike) -> tuple[SteadyFile, int, tuple[int, int, int, int], str]:
+def open_array(path: str | os.PathLike) -> tuple[SteadyFile, int, tuple[int, int, int, int], str, list[str]]:
     """Find the pictures in a `.npy` file, or in the array `arr_0`, else the only one of pictures, of an `.npz` file.
 
     An array that is compressed is unpacked into the user's cache, once as long as its file stays as it is; the log says so.
 
     Returns:
-        The file that they lie in, the place of the first one, their shape, [count, height, width, 3], and the fingerprint that
-        `ArrayPictures` has.
+        The file that they lie in, the place of the first one, their shape, [count, height, width, 3], the fingerprint that
+        `ArrayPictures` has, and what the other arrays of an `.npz` file are.
 
     Raises:
         InputError: If there is no uint8 array of that shape, or the file is damaged.
@@ -54,12 +57,12 @@ def open_array(path: str | os.PathLike) -> tuple[SteadyFile, int, tuple[int, int
         start, shape, dtype, fortran = _parse(file.read(0, min(MAX_HEADER, file.size)))
     except _NO_ARRAY as error:
         raise InputError(f"{show(path)} is neither a .npy nor an .npz file, or damaged") from error
-    _check(show(path), shape, dtype, fortran)
+    _check(path, None, shape, dtype, fortran, lambda count: file.read(start, min(count, file.size - start)))
     if (more := file.size - start - math.prod(shape)) > 0:
         raise InputError(f"{show(path)} has {more:,} bytes behind its array: a damaged file of `data pack`? Make it again")
     if more < 0:
         raise InputError(f"{show(path)} is cut short: {-more:,} bytes of its array are missing; {_AGAIN}")
-    return file, start, shape, _hash(file, start, shape)[0]
+    return file, start, shape, _hash(file, start, shape)[0], []
 
 
 def is_packed(path: str | os.PathLike) -> bool:
@@ -108,11 +111,18 @@ def _is_plain(shape, dtype, fortran):
     return dtype == np.uint8 and len(shape) == 4 and shape[3] == 3 and not fortran
 
 
-def _check(name, shape, dtype, fortran):
-    """Refuse an array that holds no pictures, or none as they are read here, and say how NumPy makes them of it."""
+def _check(path, key, shape, dtype, fortran, read):
+    """Refuse an array that holds no pictures, or none as they are read here, and give a command that makes them of it.
+
+    Args:
+        path: The file.
+        key: Of the array in an `.npz` file; None if the file is the array.
+        read: Gives its first bytes, so many or fewer.
+    """
+    name = show(path) if key is None else f"{one_line(key, 60)} of {show(path)}"
     if not _is_plain(shape, dtype, fortran):
         found = f"{_describe(shape, dtype)}{' in Fortran order' * bool(fortran)}"
-        remedy = _convert(shape, dtype)
+        remedy = _convert(path, key, shape, dtype, read)
         advice = f": {remedy}" if remedy else ""
         raise InputError(f"{name} holds {found}, and pictures are uint8 [count, height, width, 3], RGB, in C order{advice}")
     height, width = shape[1:3]
@@ -126,8 +136,8 @@ def _describe(shape, dtype):
     return f"{one_line(str(dtype), 60)} {list(shape)}" if len(shape) < 9 else f"an array of {len(shape)} axes"
 
 
-def _convert(shape, dtype):
-    """What makes pictures of an array x, in NumPy's words, and of which numbers; empty if nothing is known that does."""
+def _convert(path, key, shape, dtype, read):
+    """A command that makes pictures of an array, and how it takes the numbers; empty if nothing is known that does."""
     made, channels = "x", (3, 4, 1)
     if len(shape) == 3 and shape[2] in (3, 4):  # a single picture
         made, shape = "x[None]", (1, *shape)
@@ -138,17 +148,29 @@ def _convert(shape, dtype):
     if len(shape) != 4 or shape[3] not in channels or dtype.kind not in "fiub":
         return ""
     made = {3: made, 4: f"{made}[..., :3]", 1: f"np.repeat({made}, 3, 3)"}[shape[3]]
-    meant = ""  # by the numbers, which is not known of all types
-    if dtype.kind == "f":
-        made = f"np.rint({made} * 255)"
-        meant = "; this is for numbers in [0, 1]: for [-1, 1] it is * 127.5 + 127.5, for [0, 255] * 1"
+    data = read(SAMPLE // dtype.itemsize * dtype.itemsize)
+    numbers = np.frombuffer(data, dtype, len(data) // dtype.itemsize)
+    least, most = (float(numbers.min()), float(numbers.max())) if numbers.size else (0, 0)
+    meant = f"; this takes them for {{}}, since the first ones are from {least:.3g} to {most:.3g}"
+    if dtype.kind == "f" and -1.01 < least < 0 and most < 1.01:
+        made, meant = f"({made} + 1) * 127.5", meant.format("numbers in [-1, 1]")
     elif dtype.kind == "b":
-        made = f"{made} * 255"
-    elif dtype == np.uint16:
-        made, meant = f"{made} // 257", "; this is for numbers that use all 16 bits"
-    elif dtype.itemsize > 1:
-        meant = "; this is for numbers in [0, 255]"
-    return f'np.save("new.npy", np.ascontiguousarray({made}, "uint8")) with the array as x{meant}'
+        made, meant = f"{made} * 255", ""
+    elif dtype.kind == "f" and least >= 0 and most < 1.01:
+        made, meant = f"({made} * 255)", meant.format("numbers in [0, 1]")
+    elif least >= 0 and most < 256:
+        meant = meant.format("numbers in [0, 255]") * (dtype != np.uint8)
+    elif dtype.kind != "f" and least >= 0 and most < 2**16:
+        made, meant = f"({made} // 257)", meant.format("numbers of 16 bits")
+    else:
+        return f"its first numbers are from {least:.3g} to {most:.3g}; bring them to whole numbers from 0 to 255"
+    if dtype.kind == "f":
+        made = f"np.rint({made})"
+    if dtype.kind in "fi" or dtype.itemsize > 1:
+        made = f"{made}.clip(0, 255)"
+    array, words = ("np.load(sys.argv[1])", (path,)) if key is None else ("np.load(sys.argv[1])[sys.argv[2]]", (path, key))
+    code = f"import sys, numpy as np; x = {array}; np.save('rgb.npy', np.ascontiguousarray({made}, 'uint8'))"
+    return f'python -c "{code}" {" ".join(shlex.quote(show(word)) for word in words)} makes rgb.npy of it{meant}'
 
 
 def _hash(file, start, shape, crc=0):
@@ -167,13 +189,12 @@ def _open_member(path, file):
         raise InputError(f"{show(path)} has too many members for an .npz file")
     try:
         with zipfile.ZipFile(path) as archive:
-            info, (length, shape, dtype, fortran) = _choose(show(path), archive)
-            name = f"{info.filename[:-4]} of {show(path)}"
-            _check(name, shape, dtype, fortran)
+            info, (length, shape, dtype, fortran), others = _choose(show(path), archive)
+            _check(path, info.filename[:-4], shape, dtype, fortran, lambda count: _first(archive, info, length, count))
             if info.file_size != length + math.prod(shape):
                 raise ValueError("another length")
             if info.compress_type != zipfile.ZIP_STORED:
-                return _open_compressed(path, archive, info, length, shape)
+                return *_open_compressed(path, archive, info, length, shape), others
             local = file.read(info.header_offset, 30)
             start = info.header_offset + 30 + int.from_bytes(local[26:28], "little") + int.from_bytes(local[28:], "little")
             if info.compress_size != info.file_size or start + info.file_size > file.size:
@@ -181,7 +202,7 @@ def _open_member(path, file):
             fingerprint, crc = _hash(file, start + length, shape, zlib.crc32(file.read(start, length)))
             if crc != info.CRC:
                 raise ValueError("another checksum")
-            return file, start + length, shape, fingerprint
+            return file, start + length, shape, fingerprint, others
     except InputError:
         raise
     except _NO_ZIP as error:
@@ -190,6 +211,12 @@ def _open_member(path, file):
         if error.errno == errno.EINVAL:  # a place before the file
             raise InputError(f"{show(path)} is damaged; {_AGAIN}") from error
         raise GanimeError(f"{show(path)} cannot be read ({error})") from error
+
+
+def _first(archive, info, start, count):
+    """So many bytes of a member from there on; fewer at its end."""
+    with archive.open(info) as file:
+        return file.read(start + count)[start:]
 
 
 def _directory_size(file):
@@ -204,7 +231,7 @@ def _directory_size(file):
 
 
 def _choose(name, archive):
-    """The member that holds the pictures, and what its header says."""
+    """The member that holds the pictures, what its header says, and what the other arrays are."""
     arrays = {}
     for info in archive.infolist():
         if info.filename.endswith(".npy"):
@@ -212,15 +239,18 @@ def _choose(name, archive):
                 raise InputError(f"{name} is encrypted; save it without a password")
             with archive.open(info) as file:
                 arrays[info.filename] = info, _parse(file.read(MAX_HEADER))
-    plain = [found for found in arrays.values() if _is_plain(*found[1][1:])]
-    if "arr_0.npy" in arrays and (len(plain) != 1 or plain[0][0].filename == "arr_0.npy"):
-        return arrays["arr_0.npy"]
-    shown = ", ".join(f"{one_line(key[:-4], 60)} {_describe(*found[1][1:3])}" for key, found in [*arrays.items()][:5])
-    if len(plain) > 1:
-        raise InputError(f"{name} holds several arrays of pictures ({shown}); call the one to take arr_0")
-    if plain or len(arrays) == 1:
-        return (plain or [*arrays.values()])[0]
-    raise InputError(f"{name} holds no array of pictures, uint8 [count, height, width, 3], but {shown or 'no array at all'}")
+    plain = [key for key, found in arrays.items() if _is_plain(*found[1][1:])]
+    shown = {key: f"{one_line(key[:-4], 60)} {_describe(*found[1][1:3])}" for key, found in arrays.items()}
+    listed = ", ".join([*shown.values()][:5])
+    likely = plain or [key for key, found in arrays.items() if len(found[1][1]) in (3, 4)]
+    if len(plain) > 1 and FIRST not in plain:
+        raise InputError(f"{name} holds several arrays of pictures ({listed}); call the one to take arr_0")
+    if not likely and len(arrays) != 1:
+        what = "no array of pictures, uint8 [count, height, width, 3]"
+        raise InputError(f"{name} holds {what}, but {listed or 'no array at all'}")
+    # If it is none of pictures, that is what is said of the largest that may be meant.
+    key = FIRST if FIRST in likely else max(likely or arrays, key=lambda key: math.prod(arrays[key][1][1]))
+    return *arrays[key], [text for other, text in shown.items() if other != key]
 
 
 def _open_compressed(path, archive, info, length, shape):

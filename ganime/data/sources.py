@@ -6,12 +6,12 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from ganime.data import public
+from ganime.data import foreign, public
 from ganime.data.arrays import ArrayListing, PackedListing
 from ganime.data.decode import is_picture
 from ganime.data.encoded import EncodedPictures
 from ganime.data.folder import FolderListing
-from ganime.data.listing import HEAD, Listing
+from ganime.data.listing import HEAD, Listing, ending_of, is_hidden
 from ganime.data.names import show
 from ganime.data.numpy_files import is_packed
 from ganime.data.packed import PackedPictures
@@ -29,8 +29,6 @@ HEADS = {  # of files: what their first bytes say
     b"BZh": "tar",
     b"\xfd7zXZ\0": "tar",
     b"\x28\xb5\x2f\xfd": "tar",
-    b"7z\xbc\xaf\x27\x1c": "7z archive",
-    b"Rar!\x1a\x07": "RAR archive",
 }
 ENDINGS = {".zip": "zip", ".tar": "tar", ".parquet": "parquet", ".npz": "array"}
 TAR = b"ustar"  # at byte 257 of a file
@@ -81,7 +79,8 @@ def open_listing(data: str | os.PathLike, without: Path | None = None) -> Listin
     if files := [Path(name) for name in sorted(glob.glob(data, recursive=True)) if os.path.isfile(name)]:
         return _open_files(files, path)
     known = f"hf://datasets/USER/NAME or one of {', '.join(public.PUBLIC_SETS)}"
-    raise InputError(f"{show(data) or 'nothing'} is not {KINDS}, {known}")
+    missing = "is not a folder or a file that is there, nor a public set"
+    raise InputError(f"{show(data) or 'nothing'} {missing}; give {KINDS}, {known}")
 
 
 def _open_folder(folder, subfolders, without=None):
@@ -90,7 +89,8 @@ def _open_folder(folder, subfolders, without=None):
     if len(listing):
         return listing
     names = sorted(name for name in glob.iglob("**", root_dir=folder, recursive=True) if name.lower().endswith(tuple(ENDINGS)))
-    archives = [folder / name for name in names if os.path.isfile(folder / name)]
+    seen = [name for name in names if not any(map(is_hidden, os.fsencode(name).split(os.sep.encode())))]
+    archives = [folder / name for name in seen if os.path.isfile(folder / name)]
     return _open_files(archives, folder) if archives else listing
 
 
@@ -117,6 +117,8 @@ def _kind(path):
     if PART.search(path.name):
         way = "put the parts together, as 7-Zip or zip -s 0 does, and give the whole"
         raise InputError(f"{show(path)} is a part of an archive: {way}")
+    if other := foreign.of_content(head):
+        raise _refused(path, other)
     kind = next((kind for start, kind in HEADS.items() if head.startswith(start)), None)
     if kind == "zip" and path.suffix.lower() == ".npz":
         return "array"
@@ -124,12 +126,16 @@ def _kind(path):
         return "tar"
     if kind is None and is_picture(head[:HEAD]):
         raise InputError(f"{show(path)} is a single picture: give the folder that it lies in")
-    kind = kind or ENDINGS.get(path.suffix.lower())
-    if kind in _OPENERS:
+    ending = ending_of(os.fsencode(path.name))
+    if kind := kind or ENDINGS.get(ending):
         return "packed" if kind == "array" and _is_packed(path) else kind
-    if kind:
-        raise InputError(f"{show(path)} is a {kind}: unpack it, and give the folder")
+    if other := foreign.of_ending(ending):
+        raise _refused(path, other)
     raise InputError(f"{show(path)} is not {KINDS}")
+
+
+def _refused(path, kind):
+    return InputError(f"{show(path)} cannot be read as it is ({kind.name}): {kind.remedy_for(show(path))}")
 
 
 def _is_packed(path):

@@ -24,7 +24,7 @@ from ganime.errors import GanimeError
 PICTURE, OTHER, LINK, SPECIAL, REPLACED = range(5)
 MANY, LARGE = 10_000, 10**8  # members and bytes of a tar whose index is kept
 CHUNK = 4096  # members that are compressed together
-FORMAT = 1  # of a kept index; another one is made if that changes
+FORMAT = 2  # of a kept index; another one is made if that changes
 
 log = logging.getLogger("ganime")
 

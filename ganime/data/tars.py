@@ -58,7 +58,7 @@ class TarListing(Listing):
         common = os.path.commonprefix([index.common for index in self._indices])  # noqa: RUF071 (of characters)
         self._top = common[: common.find(b"/") + 1]
         super().__init__(place, self._pictures(others), others.left_out, _PLACE.size, others.texts)
-        self.name, self.archives = _name_of(place), others.archives
+        self.name, self.named = _name_of(place), others.named
         self._open = lru_cache(MAX_OPEN)(_Opener(self._paths, self._statuses))
 
     @property
@@ -93,7 +93,7 @@ class TarListing(Listing):
                 if kind == PICTURE:
                     yield name, size, _PLACE.pack(number, place)
                 elif any(map(is_hidden, name.split(b"/"))):
-                    others.left_out["hidden", ending_of(name)] += 1
+                    others.add(name)
                 elif kind != OTHER:
                     others.left_out[_REASONS.get(kind, "no regular file"), ending_of(name)] += 1
                 else:

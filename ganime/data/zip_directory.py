@@ -34,6 +34,9 @@ class ZipDirectory:
         read: Gives so many bytes (fewer at the end) from a place in the file.
         length: Of the file, in bytes.
 
+    Attributes:
+        ends: The names of the first and, as it seems, of the last member; none if there are no members.
+
     Raises:
         InputError: If it is no zip file, cut short, damaged, or one part of several; also while it is iterated.
     """
@@ -56,6 +59,9 @@ class ZipDirectory:
         self._prefix = self._start - offset  # a program that unpacks it, say
         if self._prefix < 0:
             raise self._damaged("its directory is not where it should be")
+        first = read(min(size, _MEMBER.size + LONGEST), self._start)
+        last = read(min(size, _MEMBER.size + 3 * LONGEST), self._end - min(size, _MEMBER.size + 3 * LONGEST))
+        self.ends = [name for name in (_name_at(first, 0), _name_at(last, last.rfind(b"PK\1\2"))) if name is not None]
 
     def __iter__(self) -> Iterator[Member]:
         block, at, place, count = b"", 0, self._start, 0
@@ -98,6 +104,14 @@ class ZipDirectory:
     def _one_of_several(self):
         advice = f"join them: zip -s 0 {show(self._path.name)} --out whole.zip"
         return InputError(f"{show(self._path)} is one of several parts of a zip file; {advice}")
+
+
+def _name_at(block, place):
+    """The name in the header of a member that begins there; None if there is none."""
+    if place < 0 or len(block) - place < _MEMBER.size:
+        return None
+    name = place + _MEMBER.size
+    return block[name : name + _MEMBER.unpack_from(block, place)[7]]
 
 
 def _from_zip64(block, place, end, values):

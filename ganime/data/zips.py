@@ -53,9 +53,16 @@ class ZipListing(Listing):
         self._file = open(path, "rb", buffering=0)  # noqa: SIM115 (open as long as the listing is)
         self._turn, self._status, self._extra = threading.Lock(), _status(self._file), USUAL
         self._directory = ZipDirectory(self.path, self._bytes_at, self._status[0])
-        replaced, others, methods = self._survey(), Others(), Counter()
-        super().__init__(self.path, self._pictures(replaced, methods, others), others.left_out, _PLACE.size, others.texts)
-        self.name, self.archives = self.path.stem, others.archives
+        self._top, self._backslashes, self._replaced = self._guess_top(), False, frozenset()
+        for _ in range(2):  # the second time only where that turns out to be otherwise
+            survey, others, methods = _Survey(), Others(), Counter()
+            found = self._pictures(survey, methods, others)
+            super().__init__(self.path, found, others.left_out, _PLACE.size, others.texts)
+            taken = self._top, self._backslashes, self._replaced
+            self._top, self._backslashes, self._replaced = survey.top, survey.backslashes, survey.find_replaced()
+            if taken == (self._top, self._backslashes, self._replaced):
+                break
+        self.name, self.named = self.path.stem, others.named
         if methods and not methods.keys() & {STORED, DEFLATED}:
             what = f"the pictures in {show(path)} are compressed with {' and '.join(map(_name, methods))}, which cannot be read"
             raise InputError(f"{what}; unpack it, or pack it anew with stored members (zip -0)")
@@ -82,49 +89,36 @@ class ZipListing(Listing):
         except UnreadablePicture as error:
             raise InputError(f"{show(name)} in {show(self.path)}: {error}") from error
 
-    def _survey(self):
-        """Find the folder around everything, and see that no members overlap; gives the indices of those replaced by others."""
-        places, ends, hashes = array("q"), array("q"), array("q")
-        common, slashes, windows = None, False, True
-        for name, place, packed, _, _, _, flags, system in self._directory:
+    def _guess_top(self):
+        """The folder around everything, if it is around the first member and the last one."""
+        names = [name for name in self._directory.ends if _is_seen(name)]
+        return _top_of(os.path.commonprefix(names) or b"")  # noqa: RUF071 (of characters)
+
+    def _pictures(self, survey, methods, others):
+        """Name, size and place of each picture; counts their methods, and takes in the others."""
+        take, top, replaced, folder, hidden = survey.take, self._top, self._replaced, None, False
+        for index, (stored_as, place, packed, size, crc, method, flags, system) in enumerate(self._directory):
             if flags & ENCRYPTED:
                 raise InputError(f"{show(self.path)} is encrypted; unpack it with its password and give the folder")
-            places.append(place)
-            ends.append(place + LOCAL_SIZE + len(name) + packed)
-            hashes.append(hash(name))
-            slashes, windows = slashes or b"/" in name, windows and system in (FAT, NTFS, VFAT)
-            if common is None or not name.startswith(common):
-                first = name.replace(b"\\", b"/").partition(b"/")[0]
-                if first == b"." or not is_hidden(first):
-                    common = os.path.commonprefix([name if common is None else common, name])  # noqa: RUF071 (of characters)
-        self._backslashes = windows and not slashes
-        common = self._with_slashes(common or b"")
-        here = 2 * common.startswith(b"./")
-        self._top = common[: max(here, common.find(b"/", here) + 1)]
-        places, ends, hashes = (np.frombuffer(numbers, np.int64) for numbers in (places, ends, hashes))
-        order = np.argsort(places)
-        if np.any(ends[order[:-1]] > places[order[1:]]):
-            raise InputError(f"{show(self.path)} is damaged or made to do harm: its members overlap; make it anew")
-        # Two different names of one hash (of 64 bits) are not to be expected among millions.
-        order = np.argsort(hashes, kind="stable")
-        return set(order[:-1][hashes[order[:-1]] == hashes[order[1:]]].tolist())
-
-    def _pictures(self, replaced, methods, others):
-        """Name, size and place of each picture; counts their methods, and takes in the others."""
-        for index, (stored_as, place, packed, size, crc, method, _, _) in enumerate(self._directory):
-            name = self._within(stored_as)
-            if not name or name.endswith(b"/"):
+            take(stored_as, place, packed, system)
+            name = self._with_slashes(stored_as).removeprefix(top)
+            above, _, last = name.rpartition(b"/")
+            if not last:
                 continue
+            if above != folder:
+                folder, hidden = above, any(map(is_hidden, above.split(b"/")))
             if index in replaced:
                 others.left_out["replaced", ending_of(name)] += 1
-            elif self._is_picture(name, stored_as, place, packed, method):
+            elif not (hidden or is_hidden(last)) and self._is_picture(name, stored_as, place, packed, method):
                 methods[method] += 1
                 yield name, size, _PLACE.pack(place, min(packed, 2**32 - 1), crc, min(method, 255))
             else:
                 others.add(name)
+        if survey.has_overlaps():
+            raise InputError(f"{show(self.path)} is damaged or made to do harm: its members overlap; make it anew")
 
     def _is_picture(self, name, stored_as, place, packed, method):
-        if any(map(is_hidden, name.split(b"/"))) or b"\0" in name:
+        if b"\0" in name:
             return False
         if is_named_as_picture(name):
             return True
@@ -224,6 +218,67 @@ class ZipListing(Listing):
 
     def _changed(self):
         return GanimeError(f"{show(self.path)} was cut short or changed while in use; start again with what it holds now")
+
+
+class _Survey:
+    """What can be said of an archive only when all its members have been seen.
+
+    Attributes:
+        backslashes: Whether its names have backslashes where folders have slashes, as on Windows.
+    """
+
+    def __init__(self):
+        self._places, self._ends, self._hashes = array("q"), array("q"), array("q")
+        self._common, self._slashes, self._windows = None, False, True
+
+    def take(self, name, place, packed, system):
+        """Take in the next member."""
+        self._places.append(place)
+        self._ends.append(place + LOCAL_SIZE + len(name) + packed)
+        self._hashes.append(hash(name))
+        if not self._slashes:
+            self._slashes = b"/" in name
+        if self._windows:
+            self._windows = system in (FAT, NTFS, VFAT)
+        known = self._common is not None and name.startswith(self._common)
+        if not known and _is_seen(name.replace(b"\\", b"/")):
+            self._common = os.path.commonprefix([name if self._common is None else self._common, name])  # noqa: RUF071
+
+    @property
+    def backslashes(self):
+        return self._windows and not self._slashes
+
+    @property
+    def top(self):
+        """The folder around everything."""
+        return _top_of((self._common or b"").replace(b"\\", b"/") if self.backslashes else self._common or b"")
+
+    def has_overlaps(self):
+        """Whether two members share bytes of the file."""
+        places, ends = np.frombuffer(self._places, np.int64), np.frombuffer(self._ends, np.int64)
+        if np.all(ends[:-1] <= places[1:]):  # as they mostly lie, which takes no memory to see
+            return False
+        order = np.argsort(places)
+        return np.any(ends[order[:-1]] > places[order[1:]])
+
+    def find_replaced(self):
+        """Indices of the members after which another one of the same name comes."""
+        hashes = np.frombuffer(self._hashes, np.int64)
+        # Two different names of one hash (of 64 bits) are not to be expected among millions.
+        order = np.argsort(hashes, kind="stable")
+        return frozenset(order[:-1][hashes[order[:-1]] == hashes[order[1:]]].tolist())
+
+
+def _is_seen(name):
+    """Whether a folder around everything would be around a member of this name."""
+    first = name.partition(b"/")[0]
+    return first == b"." or not is_hidden(first)
+
+
+def _top_of(common):
+    """The folder in what all names begin with, with the slash behind it; empty if there is none."""
+    here = 2 * common.startswith(b"./")
+    return common[: max(here, common.find(b"/", here) + 1)]
 
 
 def _name(method):

@@ -69,23 +69,27 @@ def test_mistakes_are_told(faces, tmp_path):
 
 
 def test_check_tells_of_every_file(faces, tmp_path):
-    for i, place in enumerate(("a", "b", "masks")):
-        (faces / place).mkdir()
+    for i, place in enumerate(("a", "b", "masks", "train/a", "Test")):
+        (faces / place).mkdir(parents=True)
         Image.fromarray(draw_face(50 + i, 40)).save(faces / place / "one.bmp")
-    for name in ("face00.txt", "notes.pdf", "face00.png~", ".hidden", "old.zip"):
+    for name in ("face00.txt", "notes.md", "face00.png~", ".hidden", "old.zip"):
         (faces / name).write_bytes(b"words")
+    pages = [Image.fromarray(draw_face(i, 40)) for i in (60, 61)]
+    pages[0].save(faces / "pages.tif", save_all=True, append_images=pages[1:])
     for i in range(24):
         (faces / f"{i}.png").write_bytes(b"")
     (faces / "words.jpg").write_bytes(b"words")
     result = run("data", "check", faces, "--sheet", tmp_path / "sheet.png")
     assert result.exit_code == 0
     for words in (
-        "15 readable pictures in",
-        "formats: BMP 5, PNG 3",
-        "classes: 3 (a 1, b 1, masks 1); 12 pictures are of none",
-        "left out as hidden (no ending) 1; as editors' backups .png~ 1; as captions of pictures .txt 1; as no pictures .pdf 1",
+        "18 readable pictures in",
+        "formats: BMP 7, PNG 3",
+        "files that hold several pictures, of which only the first is used: TIFF 1\n",
+        "splits: Test 1, train 1; all are trained on\n",
+        "classes: 3 (a 2, b 1, masks 1); 14 pictures are of none",
+        "left out as hidden (no ending) 1; as editors' backups .png~ 1; as captions of pictures .txt 1; as no pictures .md 1",
         "1 archive (old.zip) not looked into: give each with --data",
-        "masks/ holds 1 pictures that may be no faces, beside 39 others",
+        "masks/ holds 1 pictures that may be no faces, beside 42 others",
         "unreadable files: 25\n  24 .png, as 0.png: empty\n  1 .jpg, as words.jpg: not a picture\n",
     ):
         assert words in result.output, words

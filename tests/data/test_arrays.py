@@ -1,6 +1,8 @@
 import io
 import os
 import random
+import shlex
+import sys
 import zipfile
 from types import SimpleNamespace
 
@@ -119,6 +121,11 @@ def test_what_an_npz_file_may_hold(tmp_path):
         ({"a": PIXELS, "b": PIXELS}, r"several arrays of pictures \(a uint8 \[12, 8, 8, 3\], b .*; call the one to take arr_0"),
         ({"mu": np.zeros(4), "s": np.zeros((4, 4))}, r"no array of pictures, .* but mu float64 \[4\], s float64 \[4, 4\]"),
         ({}, "but no array at all"),
+        (
+            {"y": np.zeros(9999), "x": PIXELS[..., 0], "test": PIXELS[:3, ..., 0]},
+            r"x of .* holds uint8 \[12, 8, 8\], .* python -c ",
+        ),
+        ({"x": PIXELS[..., 0], "test": PIXELS[:3, ..., 0]}, r"x of .* holds uint8 \[12, 8, 8\], .* python -c "),
         ({"faces": np.float32(PIXELS)}, r"faces of .*x\.npz holds float32 \[12, 8, 8, 3\], and pictures are uint8"),
     ):
         np.savez(path, **members)
@@ -126,11 +133,27 @@ def test_what_an_npz_file_may_hold(tmp_path):
             ArrayListing(path)
 
 
+def test_other_arrays_are_said_to_be_left_out(tmp_path):
+    np.savez(tmp_path / "x.npz", PIXELS, np.arange(12), names=np.array(["a"] * 12))
+    listing = ArrayListing(tmp_path / "x.npz")
+    for brief in (True, False):
+        assert listing.describe_left_out(brief) == "left out the other arrays names <U1 [12], arr_1 int64 [12]"
+    np.savez(tmp_path / "x.npz", PIXELS, **{f"a{i:02}": PIXELS for i in range(12)})
+    assert ArrayListing(tmp_path / "x.npz").describe_left_out().endswith("a09 uint8 [12, 8, 8, 3] and 2 more")
+    np.savez(tmp_path / "x.npz", PIXELS)
+    assert ArrayListing(tmp_path / "x.npz").describe_left_out(False) == ""
+
+
 LAYOUTS = {
     "NCHW": lambda x: x.transpose(0, 3, 1, 2).copy(),
     "RGBA": lambda x: np.concatenate([x, x[..., :1]], 3),
     "Fortran order": np.asfortranarray,
-    "float": lambda x: np.float32(x / 255),
+    "float in [0, 1]": lambda x: np.float32(x / 255),
+    "float a little over 1": lambda x: np.where(x == 255, 1.004, x / 255),
+    "float in [-1, 1]": lambda x: np.float32(x / 127.5 - 1),
+    "half in [-1, 1], NCHW": lambda x: np.float16(x / 127.5 - 1).transpose(0, 3, 1, 2).copy(),
+    "double in [0, 255]": np.float64,
+    "black and white": lambda x: np.where(x > 127, 255, 0) > 0,
     "float NCHW": lambda x: (x / 255).transpose(0, 3, 1, 2).copy(),
     "int64": np.int64,
     "uint16": lambda x: x.astype(np.uint16) * 257,
@@ -142,17 +165,26 @@ LAYOUTS = {
 
 
 @pytest.mark.parametrize("kind", LAYOUTS)
-def test_another_layout_is_refused_with_what_makes_pictures_of_it(path, kind):
+def test_another_layout_is_refused_with_what_makes_pictures_of_it(path, monkeypatch, kind):
     x = LAYOUTS[kind](PIXELS)
-    with pytest.raises(InputError, match=r"pictures are uint8 .*, RGB, in C order: np\.save") as caught:
-        ArrayListing(save(path, x))
-    message = str(caught.value)
-    assert f"holds {x.dtype} {list(x.shape)}" in message and "\n" not in message
-    expression = message.partition('np.save("new.npy", ')[2].partition(") with the array as x")[0]
-    save(path, eval(expression, {"np": np, "x": x}))
-    grey, single = np.repeat(PIXELS[..., :1], 3, 3), PIXELS[:1]
-    meant = grey if kind.startswith("grey") else single if kind == "a single one" else PIXELS
-    assert ArrayListing(path).fingerprint == ArrayPictures(meant).fingerprint
+    grey, single, hard = np.repeat(PIXELS[..., :1], 3, 3), PIXELS[:1], np.where(PIXELS > 127, 255, 0).astype(np.uint8)
+    meant = {"a single one": single, "black and white": hard}.get(kind, grey if kind.startswith("grey") else PIXELS)
+    monkeypatch.chdir(path.parent)
+    for source in (save(path, x), save(path.with_name("its array.npz"), np.arange(2), **{"the array": x})):
+        with pytest.raises(InputError, match=r"pictures are uint8 .*, RGB, in C order: python -c ") as caught:
+            ArrayListing(source)
+        message = str(caught.value)
+        assert f"holds {x.dtype} {list(x.shape)}" in message and "\n" not in message
+        _, _, code, *arguments = shlex.split(message.partition("C order: ")[2].partition(" makes rgb.npy")[0])
+        monkeypatch.setattr(sys, "argv", ["-c", *arguments])
+        exec(code, {})
+        assert ArrayListing("rgb.npy").fingerprint == ArrayPictures(meant).fingerprint
+    assert "since the first" in message or x.dtype in (bool, np.uint8)
+
+
+def test_numbers_of_no_known_range_are_said(path):
+    with pytest.raises(InputError, match=r"C order: its first numbers are from -4\.2 to 9; bring them to whole numbers from 0"):
+        ArrayListing(save(path, np.array([[[[-4.2, 0, 9]] * 8] * 8])))
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,14 @@
+import io
 import zipfile
 
+import pytest
 from PIL import Image
 
 from ganime.data.check import Sources, check, save_contact_sheet
 from ganime.data.decode import load_picture
 from ganime.data.drawn import draw_face
 from ganime.data.folder import FolderListing
+from ganime.data.formats import holds_several
 from ganime.data.sources import open_listing
 from tests.killing import snapshot
 
@@ -28,6 +31,42 @@ def test_everything_is_found(faces):
     assert len(findings.good) == 12
     assert calls[-1] == (16, 16)
     assert snapshot(faces) == before
+
+
+def test_splits_are_told_from_classes(faces):
+    for i, folder in enumerate(("train/a", "train/b", "Test/a", "val")):
+        (faces / folder).mkdir(parents=True)
+        Image.fromarray(draw_face(30 + i, 40)).save(faces / folder / "one.png")
+    findings = check(FolderListing(faces))
+    assert (findings.splits, findings.classes) == ({"train": 2, "Test": 1, "val": 1}, {"a": 2, "b": 1})
+    (faces / "dataset.json").write_text('{"labels": [["val/one.png", 3]]}')
+    findings = check(FolderListing(faces))
+    assert (findings.splits.total(), findings.classes) == (4, {"3": 1})
+
+
+SEVERAL = {"GIF": {}, "TIFF": {}, "WEBP": {"lossless": True}, "PNG": {}, "AVIF": {}}
+
+
+def test_files_with_several_pictures_are_counted(tmp_path):
+    drawn = [Image.fromarray(draw_face(i, 40)) for i in range(3)]
+    for kind, options in SEVERAL.items():
+        drawn[0].save(tmp_path / f"one.{kind}", kind, **options)
+        drawn[1].save(tmp_path / f"two.{kind}", kind, save_all=True, append_images=drawn[2:], **options)
+    for kind in ("JPEG", "BMP"):
+        drawn[0].save(tmp_path / f"one.{kind}", kind)
+    findings = check(FolderListing(tmp_path))
+    assert findings.several == dict.fromkeys(SEVERAL, 1)
+    assert not holds_several(b"II*\0" + bytes(20), "TIFF")  # damaged, and no reason to stop
+
+
+def test_pictures_behind_the_first_of_a_heic_are_counted():
+    heif = pytest.importorskip("pillow_heif")
+    for count in (1, 3):
+        file, made = io.BytesIO(), heif.HeifFile()
+        for i in range(count):
+            made.add_from_pillow(Image.fromarray(draw_face(i, 40)))
+        made.save(file)
+        assert holds_several(file.getvalue(), "HEIC") == (count > 1)
 
 
 def test_a_contact_sheet_shows_a_hundred(faces):

@@ -5,7 +5,7 @@ from PIL import Image
 
 from ganime.data.drawn import draw_face
 from ganime.data.folder import FolderListing
-from ganime.data.labels import MAX_EXTRA, Labels
+from ganime.data.labels import MAX_EXTRA, Labels, split_and_class
 
 
 @pytest.fixture
@@ -23,6 +23,28 @@ def classes(folder):
 
 def test_a_class_is_the_folder_at_the_top(source):
     assert classes(source) == ["00000", "00000", "00001", None]
+
+
+@pytest.mark.parametrize(
+    ("name", "split", "label"),
+    [
+        ("1.png", None, None),
+        ("cats/1.png", None, "cats"),
+        ("cats/small/1.png", None, "cats"),
+        ("train/1.png", "train", None),
+        ("TRAIN/cats/1.png", "TRAIN", "cats"),
+        ("Validation/Dogs/a/1.png", "Validation", "Dogs"),
+        ("images/val/1.png", "val", None),  # as YOLO has it
+        ("valid/images/1.png", "valid", None),
+        ("set/test/1.png", None, "set"),
+        ("train/test/1.png", "train", None),
+        ("training.png", None, None),
+        ("trainA/1.png", None, "trainA"),
+        ("cats/train.png", None, "cats"),
+    ],
+)
+def test_a_split_is_no_class(name, split, label):
+    assert split_and_class(name) == (split, label)
 
 
 def test_a_list_of_labels_goes_first(source):

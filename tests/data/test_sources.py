@@ -136,8 +136,11 @@ REFUSED = {
         "one.png is a single picture: give the fol",
     ),
     "words": (write("list.csv", b"file,label\n"), "list.csv is not a folder, zip"),
-    "7z": (write("faces.7z", b"7z\xbc\xaf\x27\x1c" + bytes(9)), "faces.7z is a 7z archive: unpack it"),
-    "RAR": (write("faces.rar", b"Rar!\x1a\x07\x01\x00"), "faces.rar is a RAR archive: unpack it"),
+    "7z": (
+        write("faces.7z", b"7z\xbc\xaf\x27\x1c" + bytes(9)),
+        r"faces.7z cannot be read as it is \(7z archive\): 7z x .*faces.7z -ofaces makes",
+    ),
+    "RAR": (write("faces.rar", b"Rar!\x1a\x07\x01\x00"), r"faces.rar cannot be read as it is \(RAR archive\): unrar x "),
     "a picture called .zip": (write("face.zip", b"\x89PNG\r\n\x1a\n" + bytes(9)), "face.zip is a single picture"),
     "an empty file": (write("faces.zip", b""), "faces.zip is empty"),
     "a part": (write("faces.zip.001", b"PK\3\4" + bytes(9)), "faces.zip.001 is a part of an archive: put the parts together"),

@@ -268,7 +268,7 @@ def test_names_are_bytes_and_lead_nowhere(tmp_path):
     for kind in ("GNU", "pax"):
         listing = listed(tarred(tmp_path / "a.tar", [(name, PICTURE) for name in names], kind))
         assert names_of(listing) == ["C:/d.png", "e\n.png", "etc/c.png", names[0]]
-        assert listing.left_out == {("hidden", ".png"): 3}
+        assert listing.left_out == {("elsewhere", ".png"): 3}
     assert sorted(tmp_path.iterdir()) == [tmp_path / "a.tar"]
 
 

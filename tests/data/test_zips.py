@@ -19,6 +19,7 @@ from ganime.data.decode import UnreadablePicture
 from ganime.data.drawn import draw_face
 from ganime.data.encoded import EncodedPictures
 from ganime.data.folder import FolderListing, PictureFolder
+from ganime.data.names import show
 from ganime.data.zips import ZipListing
 from ganime.errors import GanimeError, InputError
 from tests.data.damage import CHANGES, damaged
@@ -119,7 +120,7 @@ def assert_same(listing, folder):
     assert [listing.name_of(i) for i in range(len(listing))] == names
     assert [listing.size_of(i) for i in range(15)] == [of_folder.size_of(i) for i in range(15)]
     assert [listing.label_of(i) for i in range(15)] == [of_folder.label_of(i) for i in range(15)]
-    assert (listing.left_out, listing.archives) == (of_folder.left_out, of_folder.archives)
+    assert (listing.left_out, listing.named) == (of_folder.left_out, of_folder.named)
     expected = PictureFolder(folder).load_batch(range(15), 32)
     assert np.array_equal(EncodedPictures(listing, strict=True).load_batch(range(15), 32), expected)
 
@@ -158,7 +159,9 @@ def test_what_macos_adds_is_no_part_of_the_folder(folder):
         file.writestr(".DS_Store", b"")
     listing = ZipListing(path)
     assert listing.fingerprint == FolderListing(folder).fingerprint
-    assert listing.left_out["hidden", ".jpg"] == 2 and listing.left_out["hidden", ""] == 1
+    assert (
+        listing.left_out["system folder", ".jpg"] == listing.left_out["hidden", ".jpg"] == listing.left_out["hidden", ""] == 1
+    )
 
 
 @pytest.mark.parametrize(
@@ -195,6 +198,48 @@ def test_names_are_the_bytes_that_they_are(tmp_path):
     assert (os.fsencode(listing.name_of(0)), listing.read(0)) == (b"\xff\xfe\xe9.png", PICTURE)
 
 
+@pytest.mark.parametrize("name", ["\u8868\u793a\u9854.png".encode("shift-jis"), "gr\xfc\xdfe.png".encode("cp437")])
+def test_names_of_old_programs_are_shown_on_a_line_and_change_nothing_but_themselves(tmp_path, name):
+    """In an encoding that nobody can know, with bytes that mean a slash or nothing in others."""
+    names = [b"a.png", name, b"z.png"]
+    path = zipped(tmp_path / "archive.zip", [(f"{i}".rjust(len(name), "_"), PICTURE) for i in range(3)])
+    content = path.read_bytes()
+    for i, wanted in enumerate(names):
+        content = content.replace(f"{i}".rjust(len(name), "_").encode(), wanted.rjust(len(name), b"_"))
+    path.write_bytes(content)
+    listing = ZipListing(path)
+    shown = [show(listing.name_of(i)) for i in range(3)]
+    assert len(listing) == len(set(shown)) == 3 and all(text.isprintable() and text.isascii() for text in shown)
+    assert sorted(os.fsencode(listing.name_of(i)) for i in range(3)) == sorted(one.rjust(len(name), b"_") for one in names)
+    assert all(listing.read(i) == PICTURE for i in range(3))
+    for place in directory_of(path):  # made on Unix, or with the flag that says UTF-8
+        change(path, (place + 8, b"\0\x08"))
+    again = ZipListing(path)
+    assert again.fingerprint == listing.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("members", "passes"),
+    [
+        (["a/1.png", "b/1.png"], 1),
+        (["faces/1.png", "faces/2.png"], 1),
+        (["faces/1.png", "faces/2.png", "__MACOSX/faces/._1"], 1),
+        (["./1.png", "./2.png"], 1),
+        (["faces/1.png", "other/1.png", "faces/2.png"], 2),  # whose ends say that there is a folder around everything
+        (["1.png", "2.png", "1.png"], 2),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_the_directory_is_gone_through_once_but_for_odd_ones(tmp_path, monkeypatch, members, passes):
+    path, gone = zipped(tmp_path / "archive.zip", [(name, PICTURE) for name in members]), []
+    really = zips.ZipDirectory.__iter__
+    monkeypatch.setattr(zips.ZipDirectory, "__iter__", lambda directory: gone.append(1) or really(directory))
+    listing = ZipListing(path)
+    assert len(gone) == passes
+    assert [listing.read(i) for i in range(len(listing))] == [PICTURE] * len(listing)
+    assert len(listing) == len({name for name in members if name.endswith(".png")})
+
+
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_of_two_members_of_one_name_the_last_counts(tmp_path):
     members = [("b.png", PICTURE + b"1"), ("a.png", PICTURE), ("b.png", PICTURE + b"0000"), ("b.png", PICTURE + b"22")]
@@ -209,7 +254,7 @@ def test_names_that_climb_or_hide_something_are_left_out(tmp_path):
     path.write_bytes(path.read_bytes().replace(b"|", b"\0"))
     listing = ZipListing(path)
     assert [listing.name_of(i) for i in range(len(listing))] == ["/etc/c.png", "C:/d.png", "e\n.png"]
-    assert listing.left_out == {("hidden", ".png"): 3, ("no picture", ".txt"): 1}
+    assert listing.left_out == {("elsewhere", ".png"): 3, ("no picture", ".txt"): 1}
     assert sorted(tmp_path.iterdir()) == [path]
 
 
