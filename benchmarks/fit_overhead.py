@@ -31,17 +31,18 @@ class BareSteps(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self.train_step = tf.function(self.model.train_step)
-        self.done = 0
+
+    def next_due(self, step):
+        return (step // self.length + 1) * self.length
 
     def on_train_batch_end(self, batch, logs=None):
-        self.done += 1
-        if self.done % self.length:
-            return
         step, now = int(self.model.step.numpy()), _clocks()
+        if step % self.length:
+            return
         for _ in range(self.length):
             bare = self.train_step(self.batch)
         float(bare["g_loss"])
-        if self.done > self.length:  # the first steps of both include tracing
+        if step > self.length:  # the first steps of both include tracing
             self.fit_seconds.append(now - self.since)
             self.bare_seconds.append(_clocks() - now)
         self.model.step.assign(step)  # so that grids and states come when they are due

@@ -3,7 +3,9 @@
 import atexit
 import threading
 import time
+from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 
 from ganime.data.joined import as_pictures
@@ -58,15 +60,9 @@ def make_dataset(
 
     def draw(number):
         step, share = number // shares_here, first_share + number % shares_here
-        places = step * batch_size + share * size + tf.range(size, dtype=tf.int64)
-        # The op behind tf.random.experimental.index_shuffle. That one takes no seed for each index, and mixes 4 rounds only:
-        # of 1,000 pictures, places before and after then correlate by up to 0.4; from 8 rounds on as by chance.
-        epochs = tf.pad((places // count)[:, None], [[0, 0], [1, 1]], constant_values=seed)
-        last = tf.constant(count - 1, tf.int64)
-        indices = tf.raw_ops.RandomIndexShuffle(index=places % count, seed=epochs, max_index=last, rounds=16)
-        whole = tf.random.stateless_uniform([batch_size], [seed, step]) if flips else tf.ones([batch_size])
-        mirrored = whole[share * size : (share + 1) * size] < 0.5
-        images = tf.numpy_function(load, [indices, mirrored], tf.uint8)
+        indices, mirrored = draw_batch(step, count, batch_size, seed, flips)
+        here = slice(share * size, (share + 1) * size)
+        images = tf.numpy_function(load, [indices[here], mirrored[here]], tf.uint8)
         return tf.ensure_shape(images, [size, image_size, image_size, 3])
 
     def load(indices, mirrored):
@@ -80,6 +76,45 @@ def make_dataset(
     if last_step is not None:
         numbers = numbers.take((last_step - first_step) * shares_here)
     return numbers.map(draw, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(2 * shares_here)
+
+
+def draw_batch(step: tf.Tensor, count: int, batch_size: int, seed: int, flips: bool) -> tuple[tf.Tensor, tf.Tensor]:
+    """Which pictures a step's batch is of, int64 [batch_size], and which of them are mirrored, bool [batch_size].
+
+    Args:
+        step: The step's number, an int64 scalar.
+        count: Pictures that there are.
+        batch_size, seed, flips: As for `make_dataset`.
+    """
+    places = step * batch_size + tf.range(batch_size, dtype=tf.int64)
+    # The op behind tf.random.experimental.index_shuffle. That one takes no seed for each index, and mixes 4 rounds only:
+    # of 1,000 pictures, places before and after then correlate by up to 0.4; from 8 rounds on as by chance.
+    epochs = tf.pad((places // count)[:, None], [[0, 0], [1, 1]], constant_values=seed)
+    last = tf.constant(count - 1, tf.int64)
+    indices = tf.raw_ops.RandomIndexShuffle(index=places % count, seed=epochs, max_index=last, rounds=16)
+    drawn = tf.random.stateless_uniform([batch_size], [seed, step]) if flips else tf.ones([batch_size])
+    return indices, drawn < 0.5
+
+
+def resident_batches(images: np.ndarray, batch_size: int, seed: int, flips: bool) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Batches gathered from pictures that the device holds: bit for bit those of `make_dataset`.
+
+    Args:
+        images: uint8 [count, height, width, 3].
+        batch_size, seed, flips: As for `make_dataset`.
+
+    Returns:
+        A function for TensorFlow's graph from a step's number, an int64 scalar, to uint8 [batch_size, height, width, 3].
+    """
+    held = tf.Variable(images, trainable=False)
+
+    def next_batch(step):
+        with tf.device("CPU:0"):  # which alone has the op that shuffles
+            indices, mirrored = draw_batch(step, len(images), batch_size, seed, flips)
+        batch = tf.gather(held, indices)
+        return tf.where(mirrored[:, None, None, None], tf.reverse(batch, [2]), batch) if flips else batch
+
+    return next_batch
 
 
 class _Loaders:

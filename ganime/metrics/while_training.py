@@ -81,6 +81,10 @@ class Evaluation(keras.callbacks.Callback):
             self.scores = self.evaluate()
             logs.update(self.scores)
 
+    def next_due(self, step: int) -> int:
+        """The next step after which there is an evaluation (see `ganime.training.loop.train`)."""
+        return (step // self.every + 1) * self.every
+
     def on_epoch_end(self, epoch, logs=None):
         logs.update(self.scores)
 

@@ -145,6 +145,11 @@ class AdversarialModel(keras.Model):
         self.optimizer = _BothOptimizers(self.g_optimizer, self.d_optimizer, self.step)
 
     @property
+    def logged(self) -> tuple[str, ...]:
+        """Names of what `train_step` returns."""
+        return self._train_means.names
+
+    @property
     def metrics_names(self):
         """Names of what `evaluate` returns, in its order."""
         if not self.compiled:

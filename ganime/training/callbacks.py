@@ -13,7 +13,8 @@ from ganime.errors import GanimeError, NonFiniteError, missing
 from ganime.files import atomic_write, insist
 from ganime.state import sealed
 from ganime.training.interrupts import StopOnSignal
-from ganime.training.records import History, Periodic, Plots, ProgressGif, SampleGrid
+from ganime.training.periodic import Periodic
+from ganime.training.records import History, Plots, ProgressGif, SampleGrid
 
 __all__ = ["Checkpoint", "History", "Plots", "ProgressGif", "SampleGrid", "StopOnNonFinite", "StopOnSignal", "TensorBoard"]
 
@@ -96,7 +97,7 @@ class Checkpoint(Periodic):
             write(self.state_path, self.previous_path)
 
 
-class StopOnNonFinite(keras.callbacks.Callback):
+class StopOnNonFinite(Periodic):
     """Stop at once when a logged value is infinite or not a number.
 
     Raises:
@@ -105,9 +106,11 @@ class StopOnNonFinite(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         causes = ("real_loss", "fake_loss", "r1")  # before the sums and scores that follow from them
-        for name in sorted(logs, key=lambda name: name not in causes):
-            if not np.isfinite(logs[name]).all():
-                raise NonFiniteError(f"step {int(self.model.step.numpy())}: {name} is {float(logs[name])}; {REMEDY}")
+        rows = [*getattr(logs, "earlier", ()), logs]
+        for step, row in enumerate(rows, self.step - len(rows) + 1):
+            for name in sorted(row, key=lambda name: name not in causes):
+                if not np.isfinite(row[name]).all():
+                    raise NonFiniteError(f"step {step}: {name} is {float(row[name])}; {REMEDY}")
 
 
 class TensorBoard(keras.callbacks.TensorBoard):
@@ -123,6 +126,11 @@ class TensorBoard(keras.callbacks.TensorBoard):
         except ImportError as error:
             raise missing("tensorboard") from error
         super().__init__(*args, **kwargs)
+
+    def next_due(self, step: int) -> int:
+        """The next step that is written (see `ganime.training.loop.train`)."""
+        every = self.update_freq if isinstance(self.update_freq, int) and not self._should_trace else 1
+        return (step // every + 1) * every
 
     def on_train_batch_begin(self, batch, logs=None):
         self._global_train_batch = int(self.model.step.numpy()) + self.model.steps_per_execution - 1  # Keras adds 1

@@ -11,22 +11,23 @@ from ganime.errors import GanimeError, InputError
 KINDS = ("mirrored", "multiworker")
 
 
-def make_strategy(kind: str) -> tf.distribute.Strategy:
+def make_strategy(kind: str, devices: int | None = None) -> tf.distribute.Strategy:
     """The strategy of that name. Call this before TensorFlow computes anything: workers cannot be joined later.
 
     Args:
         kind: `"mirrored"`, all devices of this machine (GPUs, or logical CPU devices), or `"multiworker"`, one process on each
             host. Which hosts is read from TF_CONFIG, or else from Slurm, where tasks are to be bound to their own GPUs.
+        devices: How many of this machine; all by default.
 
     Raises:
         InputError: If there are not two devices, or neither TF_CONFIG nor Slurm says who the workers are.
         GanimeError: If the workers cannot be joined.
     """
     if kind == "mirrored":
-        devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-        if len(devices) < 2:
-            raise InputError(f"--distribute mirrored is for two devices or more; TensorFlow finds {devices[0].name} only")
-        return tf.distribute.MirroredStrategy([device.name for device in devices])
+        found = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+        if len(found) < 2:
+            raise InputError(f"--distribute mirrored is for two devices or more; TensorFlow finds {found[0].name} only")
+        return tf.distribute.MirroredStrategy([device.name for device in found[:devices]])
     if kind != "multiworker":
         raise InputError(f"distribute {kind!r} is not one of {', '.join(KINDS)}")
     find_workers()
@@ -90,6 +91,18 @@ def shares(strategy: tf.distribute.Strategy | None) -> tuple[int, int, int]:
     here = len(strategy.extended.worker_devices)
     worker = strategy.cluster_resolver.task_id if is_multiworker(strategy) else 0
     return worker * here, here, strategy.num_replicas_in_sync
+
+
+def chiefs(strategy: tf.distribute.Strategy, number: int) -> int:
+    """The chief's number, where several processes train together; each waits for the others then."""
+    if not is_multiworker(strategy):
+        return number
+    return int(strategy.gather(strategy.run(_as_row, (tf.constant(number, tf.int64),)), axis=0)[0])
+
+
+@tf.function
+def _as_row(number):
+    return tf.reshape(number, (1,))
 
 
 def check_agreement(strategy: tf.distribute.Strategy, description: dict, step: int) -> None:

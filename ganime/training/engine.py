@@ -1,19 +1,25 @@
-"""How a training is computed, as data: on which devices, in which precision."""
+"""How a training is computed, as data: on which devices, in which precision, and where the pictures are kept."""
 
 import logging
-import math
-import re
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
-from pathlib import Path
+from dataclasses import dataclass, fields, replace
 
 import keras
 import tensorflow as tf
 
 from ganime.errors import InputError
+from ganime.recipes import Recipe
+from ganime.training.distribution import make_strategy
+from ganime.training.hardware import Hardware, find_hardware, has_bfloat16
+from ganime.training.loop import LONGEST
 
 log = logging.getLogger("ganime")
 DTYPE_POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
+PLACES = ("gpu", "memory", "disk")
+SHARE_OF_MEMORY = 4  # pictures are kept where they take a quarter of what is free, at most
+UNKNOWN_MEMORY = 2**31  # what is counted on where a system does not tell
+COMPILE_FROM = 2_500  # steps that repay XLA's compiling: it took 45 s on an H100, which did 48 steps a second without
+SHARE_FROM = 64  # pictures for each of several GPUs; with fewer, a step is bound by the start of its operations, not by them
 
 
 @contextmanager
@@ -27,64 +33,22 @@ def dtype_policy(precision: str):
         keras.config.set_dtype_policy(before)
 
 
-def has_bfloat16(cpu: Path = Path("/proc/cpuinfo")) -> bool | None:
-    """Whether the hardware has instructions for bfloat16: a GPU, or a CPU of which Linux says so; None where it is not known.
-
-    Args:
-        cpu: Linux' description of the CPU.
-    """
-    if tf.config.list_physical_devices("GPU"):
-        return True
-    try:
-        flags = {flag for line in cpu.read_text().splitlines() if line.startswith("flags") for flag in line.split()}
-    except OSError:
-        return None
-    return bool(flags & {"avx512_bf16", "amx_bf16"}) if flags else None
-
-
-def free_memory(linux: Path = Path("/proc/meminfo")) -> int | None:
-    """Bytes of memory that are free for a program; None where that is not known.
-
-    Args:
-        linux: Linux' account of the memory.
-    """
-    try:
-        found = re.search(r"^MemAvailable: +(\d+) kB$", linux.read_text(), re.MULTILINE)
-    except OSError:
-        return None
-    return 1024 * int(found[1]) if found else None
-
-
-def warn_of_memory(generator: keras.Model, discriminator: keras.Model, batch_size: int) -> None:
-    """Say on the log where a training step needs more memory than a computer without a GPU has free: Linux ends a program for
-    that without a word. (A GPU's own memory is TensorFlow's to judge; there is an error then.)
-    """
-    free = free_memory()
-    if free is None or tf.config.list_physical_devices("GPU"):
-        return
-    values = sum(math.prod(layer.output.shape[1:]) for network in (generator, discriminator) for layer in network.layers)
-    # Measured for six recipes and sizes: 2.2 to 2.8 times what the layers give, in float32, for each picture more in a batch.
-    needed = 2.2 * 4 * values * batch_size
-    if needed > free:
-        log.warning(
-            "a step needs about %.0f GB of memory, and %.0f GB are free: if the system ends the training, try a smaller "
-            "--set batch_size",
-            needed / 1e9,
-            free / 1e9,
-        )
-
-
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Engine:
     """How a training is computed. Another engine gives the same training, but for rounding and, on several devices, for batch
     normalization that is not synchronized.
 
     Args:
-        precision: `"float32"`; `"bfloat16"` or `"float16"` compute the networks' inner layers in 16 bits, for hardware that is
-            faster so. Weights, last layers, losses, the norm in a penalty and the averaged generator stay in float32.
-        jit_compile: Whether XLA compiles the training step.
-        steps_per_execution: Steps between two returns to Python, where callbacks run.
-        strategy: The devices to share every batch among (see `ganime.make_strategy`); None for the usual one.
+        precision: `"float32"` (TF32 in the products of a GPU that has it); `"bfloat16"` or `"float16"` compute the networks'
+            inner layers in 16 bits, for hardware that is faster so. Weights, last layers, losses, the norm in a penalty and the
+            averaged generator stay in float32.
+        jit_compile: Whether XLA compiles the training step; by default on a GPU, if the training is long enough.
+        steps_per_execution: Steps between two returns to Python, where callbacks run, at most; by default as many as take half
+            a second. It changes no result.
+        keep_pictures: Where pictures stay once they are decoded: `"gpu"`, `"memory"`, or `"disk"`, where they are and must be
+            decoded again; by default the first of these that they do not fill by more than a quarter.
+        strategy: The devices to share every batch among (see `ganime.make_strategy`); by default several GPUs of this computer
+            if there is enough for each to do, else one device.
         sync_batch_norm: Whether batch normalization is over the global batch, where there are several devices.
 
     Raises:
@@ -92,22 +56,25 @@ class Engine:
     """
 
     precision: str = "float32"
-    jit_compile: bool = False
-    steps_per_execution: int = 1
+    jit_compile: bool | None = None
+    steps_per_execution: int | None = None
+    keep_pictures: str | None = None
     strategy: tf.distribute.Strategy | None = None
     sync_batch_norm: bool = False
 
     def __post_init__(self):
         if self.precision not in DTYPE_POLICIES:
             raise InputError(f"precision {self.precision!r} is not one of {', '.join(DTYPE_POLICIES)}")
-        if self.steps_per_execution < 1:
-            raise InputError(f"steps_per_execution {self.steps_per_execution} is not 1 or more")
+        if self.steps_per_execution is not None and not 1 <= self.steps_per_execution <= LONGEST:
+            raise InputError(f"steps_per_execution {self.steps_per_execution} is not from 1 to {LONGEST}")
+        if self.keep_pictures not in (None, *PLACES):
+            raise InputError(f"keep_pictures {self.keep_pictures!r} is not one of {', '.join(PLACES)}")
         if self.strategy and self.jit_compile:
             raise InputError("--jit is for one device; leave it out with --distribute")
         if self.strategy and self.precision == "float16":  # Keras scales each replica's loss by what that one sees
             raise InputError("--precision float16 is for one device; take bfloat16 with --distribute")
-        if self.strategy and self.steps_per_execution > 1:  # TensorFlow 2.21 fails on the loop that Keras 3.15 makes of it
-            raise InputError("--steps-per-execution is for one device; leave it out with --distribute")
+        if self.strategy and self.keep_pictures == "gpu":
+            raise InputError("--keep-pictures gpu is for one device; take memory with --distribute")
         if self.sync_batch_norm and not self.strategy:
             raise InputError("--sync-batch-norm is for several devices, with --distribute")
         if self.precision == "bfloat16" and has_bfloat16() is False:
@@ -119,22 +86,53 @@ class Engine:
             changed["strategy"] = f"{type(self.strategy).__name__} of {self.strategy.num_replicas_in_sync}"
         return f"Engine({', '.join(f'{name}={value}' for name, value in changed.items())})"
 
-    def check_intervals(self, first: int, **intervals: int) -> None:
-        """See that no interval ends within an execution.
+    def __str__(self):
+        """What a user is told of it, once all is chosen."""
+        kept = {"gpu": "pictures stay on the GPU once decoded", "memory": "pictures stay in memory once decoded"}
+        parts = [
+            self.precision,
+            "compiled by XLA" if self.jit_compile else "",
+            f"{self.steps_per_execution} steps at a stretch" if self.steps_per_execution else "",
+            kept.get(self.keep_pictures, "pictures are decoded each time: they are too many to keep"),
+        ]
+        return ", ".join(filter(None, parts))
 
-        Args:
-            first: The step from which training goes on.
-            **intervals: Steps between two grids and so on, by the options' names.
 
-        Raises:
-            InputError: If one does.
-        """
-        length = self.steps_per_execution
-        for name, interval in intervals.items():
-            if interval % length:
-                raise InputError(f"--{name.replace('_', '-')} {interval} is not a multiple of --steps-per-execution {length}")
-        if first % length:
-            last = first + -first % length
-            raise InputError(
-                f"the run is at step {first}, no multiple of --steps-per-execution {length}; go without it to --steps {last}"
-            )
+def shared_gpus(hardware: Hardware, recipe: Recipe) -> int:
+    """Among how many GPUs a batch is shared without being asked for."""
+    group = recipe.minibatch_deviation or 1
+    counts = range(len(hardware.gpus), 1, -1)
+    return next((n for n in counts if recipe.batch_size % (n * group) == 0 and recipe.batch_size // n >= SHARE_FROM), 1)
+
+
+def choose(engine: Engine, hardware: Hardware, recipe: Recipe, pictures: int, steps: int) -> Engine:
+    """The engine in which all that was left open is decided.
+
+    Args:
+        engine: What the user wants.
+        hardware: What there is to train with.
+        recipe: What is trained.
+        pictures: How many there are.
+        steps: The step to reach.
+    """
+    one_gpu = bool(hardware.gpus) and not engine.strategy
+    size = 3 * pictures * recipe.image_size**2
+    fits = {
+        "gpu": one_gpu and size <= (hardware.gpu_memory or 0) // SHARE_OF_MEMORY,
+        "memory": size <= (hardware.memory or UNKNOWN_MEMORY) // SHARE_OF_MEMORY,
+        "disk": True,
+    }
+    chosen = {
+        "jit_compile": one_gpu and steps >= COMPILE_FROM,
+        "keep_pictures": next(place for place in PLACES if fits[place]),
+    }
+    return replace(engine, **{name: value for name, value in chosen.items() if getattr(engine, name) is None})
+
+
+def complete(engine: Engine, recipe: Recipe, pictures: int, steps: int) -> Engine:
+    """What `choose` chooses for this computer, several GPUs included."""
+    hardware = find_hardware(gpu_memory=not engine.strategy)
+    alone = engine.strategy or engine.jit_compile or engine.keep_pictures == "gpu" or engine.precision == "float16"
+    if not alone and (gpus := shared_gpus(hardware, recipe)) > 1:
+        engine = replace(engine, strategy=make_strategy("mirrored", gpus))
+    return choose(engine, hardware, recipe, pictures, steps)

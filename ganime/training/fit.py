@@ -12,7 +12,8 @@ import tensorflow as tf
 
 from ganime.bounds import check_whole, suggest
 from ganime.data.joined import as_pictures
-from ganime.data.pipeline import make_dataset
+from ganime.data.memory import RememberedPictures
+from ganime.data.pipeline import make_dataset, resident_batches
 from ganime.errors import GanimeError, InputError, NonFiniteError
 from ganime.history import Summary
 from ganime.networks import build_discriminator, build_generator
@@ -20,9 +21,11 @@ from ganime.recipes import Recipe, get_recipe, name_recipe
 from ganime.run import Run, library_versions
 from ganime.training import callbacks as cb
 from ganime.training.distribution import check_agreement, is_chief, is_multiworker, shares
-from ganime.training.engine import Engine, dtype_policy, warn_of_memory
+from ganime.training.engine import Engine, complete, dtype_policy
 from ganime.training.gan import GAN
+from ganime.training.hardware import warn_of_memory
 from ganime.training.interrupts import StopOnSignal
+from ganime.training.loop import train
 from ganime.training.optimizer import FusedAdam
 from ganime.training.progress import open_progress
 
@@ -57,8 +60,8 @@ def build_gan(recipe: Recipe | str | Mapping, seed: int = 0, engine: Engine | No
         gan.compile(
             **optimizers,
             **{name: getattr(recipe, name) for name in GAN.SETTINGS},
-            jit_compile=engine.jit_compile,
-            steps_per_execution=engine.steps_per_execution,
+            jit_compile=bool(engine.jit_compile),
+            steps_per_execution=engine.steps_per_execution or 1,
         )
     return gan
 
@@ -138,7 +141,6 @@ def fit(
     Example:
         >>> fit("try", "default", DrawnFaces(), steps=100)  # doctest: +SKIP
     """
-    engine = engine or Engine()
     run = run if isinstance(run, Run) else Run(run)
     recipe, pictures = _as_recipe(recipe), as_pictures(pictures)
     check_whole(0, steps=steps)
@@ -148,7 +150,7 @@ def fit(
     if (now := time.localtime()).tm_year < 1980:
         today = time.strftime("%Y-%m-%d", now)
         raise GanimeError(f"the computer's clock stands at {today}, and Keras saves no model before 1980; set the clock")
-    engine.check_intervals(0, steps=steps, sample_every=sample_every, save_every=save_every)
+    engine = complete(engine or Engine(), recipe, len(pictures), steps)
     _check_parts(recipe, engine)
     with _in_words(engine.strategy):
         return _fit(run, recipe, pictures, steps, seed, sample_every, save_every, callbacks, engine, verbose, changed_data)
@@ -171,7 +173,6 @@ def _fit(run, recipe, pictures, steps, seed, sample_every, save_every, callbacks
         if is_multiworker(engine.strategy):
             about = {"steps": steps, "sync": engine.sync_batch_norm}
             check_agreement(engine.strategy, {**description, "data": pictures.fingerprint, **about}, first)
-        engine.check_intervals(first)
         summary = Summary(**state.about["history"]) if state and "history" in state.about else None
         history = cb.History(run.history_path, recipe.batch_size, summary)
 
@@ -195,12 +196,12 @@ def _fit(run, recipe, pictures, steps, seed, sample_every, save_every, callbacks
             return gan
         # The signals last, so that a first Ctrl-C does not end the others' saving.
         writers = (history.clock, *callbacks, history, grid, checkpoint, plots, gif) if chief else ()
-        title = {"recipe": name_recipe(recipe), "data": pictures, "run": run.path}
+        title = {"recipe": name_recipe(recipe), "data": pictures, "engine": engine, "run": run.path}
         progress = [open_progress(title, steps, recipe.batch_size, run.samples_path)] if verbose and chief else []
-        dataset = _make_dataset(recipe, pictures, first, steps, seed, engine.strategy)
-        known = {"steps_per_epoch": steps - first} if engine.strategy else {}  # Keras cannot tell the length then
+        called = [cb.StopOnNonFinite(), *writers, *progress, stop]
+        source = _make_source(recipe, pictures, first, steps, seed, engine)
         try:
-            gan.fit(dataset, **known, shuffle=False, verbose=0, callbacks=[cb.StopOnNonFinite(), *writers, *progress, stop])
+            train(gan, source, steps, called, engine.jit_compile, engine.steps_per_execution)
         except NonFiniteError as error:
             raise NonFiniteError(f"{error}; {checkpoint.kept}" if chief else str(error)) from error
         except tf.errors.OpError as error:
@@ -233,11 +234,27 @@ def _check_parts(recipe, engine):
         raise InputError(f"batch_size {recipe.batch_size} cannot be parted equally among {devices} devices{groups}")
 
 
-def _make_dataset(recipe, pictures, first, steps, seed, strategy):
-    def make(context=None):
-        return make_dataset(pictures, recipe.image_size, recipe.batch_size, first, steps, seed, recipe.flips, shares(strategy))
+def _make_source(recipe, pictures, first, steps, seed, engine):
+    """Where each stretch of steps gets its batches from: the pipeline, until the device itself holds all pictures."""
+    kept = None if engine.keep_pictures == "disk" else RememberedPictures(pictures, recipe.image_size)
+    size = recipe.image_size, recipe.batch_size
 
-    return strategy.distribute_datasets_from_function(make) if strategy else make()
+    def make(context=None):
+        given = pictures if kept is None else kept
+        return make_dataset(given, *size, first, steps, seed, recipe.flips, shares(engine.strategy))
+
+    batches = iter(engine.strategy.distribute_datasets_from_function(make) if engine.strategy else make())
+    resident = []
+
+    def next_batch(step):
+        return next(batches)
+
+    def source():
+        if engine.keep_pictures == "gpu" and kept.complete and not resident:
+            resident.append(resident_batches(kept.images, recipe.batch_size, seed, recipe.flips))
+        return resident[0] if resident else next_batch
+
+    return source
 
 
 def _describe(recipe, pictures, seed, engine):

@@ -5,10 +5,10 @@ import sys
 import threading
 from contextlib import suppress
 
-import keras
+from ganime.training.periodic import Periodic
 
 
-class StopOnSignal(keras.callbacks.Callback):
+class StopOnSignal(Periodic):
     """Let training end after the present step on Ctrl-C or SIGTERM; a second one ends the program as usual. A signal that was
     ignored stays so, and SIGHUP is ignored: the training goes on when its terminal is gone.
 
@@ -57,4 +57,4 @@ class StopOnSignal(keras.callbacks.Callback):
         signal.signal(number, self.before[number])
         # The training may be about to write itself, and the terminal may be gone.
         with suppress(RuntimeError, OSError, ValueError, AttributeError):
-            sys.stderr.write("\nStopping after this step, then saving; once more to leave without saving.\n")
+            sys.stderr.write("\nStopping, then saving; once more to leave without saving.\n")

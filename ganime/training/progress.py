@@ -5,7 +5,6 @@ import io
 import time
 from contextlib import suppress
 
-import keras
 import tensorflow as tf
 from PIL import Image
 from rich.console import Console
@@ -13,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from ganime.errors import one_line
 from ganime.run import list_samples
+from ganime.training.periodic import Periodic
 
 WARM_UP = 5  # steps that are not timed: the first ones trace and allocate
 ESTIMATE = 25  # the step after which the whole duration is told
@@ -20,7 +20,7 @@ REFRESH = 0.5  # seconds from one change of what is seen to the next
 WIDTH = 640  # of a notebook's grid in pixels, at most
 
 
-class _Progress(keras.callbacks.Callback):
+class _Progress(Periodic):
     """What is said, and when; a subclass has the place: `begin(lines)`, `tell(line)`, `show(step, text)` and `close()`.
 
     Args:
@@ -34,7 +34,8 @@ class _Progress(keras.callbacks.Callback):
         self.title, self.steps, self.batch_size = title, steps, batch_size
 
     def on_train_begin(self, logs=None):
-        self.first = int(self.model.step.numpy())
+        super().on_train_begin(logs)
+        self.first = self.step
         parameters = [
             sum(v.shape.num_elements() for v in network.trainable_variables)
             for network in (self.model.generator, self.model.discriminator)
@@ -51,7 +52,7 @@ class _Progress(keras.callbacks.Callback):
         self.started = self.shown = time.monotonic()
 
     def on_train_batch_end(self, batch, logs=None):
-        step, now = int(self.model.step.numpy()), time.monotonic()
+        step, now = self.step, time.monotonic()
         if self.untimed < WARM_UP:
             self.started, self.untimed = now, step - self.first
             return

@@ -10,7 +10,6 @@ import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from ganime.bounds import check_whole
@@ -22,37 +21,9 @@ from ganime.history import Summary, cut_after, read_rows, summarize
 from ganime.pictures import grids
 from ganime.pictures.animation import save_animation
 from ganime.run import list_samples
+from ganime.training.periodic import Periodic
 
 log = logging.getLogger("ganime")
-
-
-class Periodic(keras.callbacks.Callback):
-    """What happens every so many steps of a `ganime.GAN`.
-
-    Args:
-        every: How many.
-
-    Raises:
-        InputError: If `every` is not a whole number of 1 or more.
-    """
-
-    def __init__(self, every: int = 1):
-        super().__init__()
-        check_whole(every=every)
-        self.every, self.seen = every, 0
-
-    @property
-    def step(self):
-        """The model's own: an execution may be of several steps."""
-        return int(self.model.step.numpy())
-
-    def on_train_begin(self, logs=None):
-        self.seen = self.step
-
-    def is_due(self):
-        """Whether a multiple of `every` is among the steps since this was last asked."""
-        before, self.seen = self.seen, self.step
-        return self.seen // self.every > before // self.every
 
 
 class _ForPeople(Periodic):
@@ -108,11 +79,20 @@ class SampleGrid(_ForPeople):
             grids.save_picture(self.folder / f"step-{step:06d}.png", grids.make_grid(grids.to_uint8(images)))
 
 
+class _Clock(Periodic):
+    def __init__(self, history):
+        super().__init__()
+        self.history = history
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.history.end_step()
+
+
 class History(_ForPeople):
-    """Append a row for every step to a CSV file: step, seconds of training, images per second, and the step's logs. Where an
-    execution is of several steps, a row for it with the logs of its last step. The seconds count everything since training
-    began; images per second are those of the step alone, reading the pictures included, without what callbacks do between
-    steps.
+    """Append a row for every step to a CSV file: step, seconds of training, images per second, and the step's logs. The seconds
+    count everything since training began; images per second are those of the step alone, reading the pictures included, without
+    what callbacks do between steps. Steps of a stretch share its time. (Where Keras executes several steps at once, there is a
+    row for the last of them only.)
 
     When training goes on from a saved state, rows after its step are dropped first, so that no step is there twice; where rows
     cannot be read, the file as it was is kept beside it. What a step does not log is not a number in its row; what a later step
@@ -134,7 +114,7 @@ class History(_ForPeople):
         check_whole(batch_size=batch_size)
         self.path, self.batch_size, self.file = Path(path), batch_size, None
         self.began = self.ended = None
-        self.clock = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: self._end_step())
+        self.clock = _Clock(self)
         self.summary = summary or Summary()
 
     def on_train_begin(self, logs=None):
@@ -150,18 +130,21 @@ class History(_ForPeople):
     def on_train_batch_begin(self, batch, logs=None):
         self.began, self.ended = time.monotonic(), None
 
-    def _end_step(self):
+    def end_step(self):
+        """What callbacks do from now on is none of the step's time."""
         self.ended = self.ended or time.monotonic()
 
     def on_train_batch_end(self, batch, logs=None):
-        self._end_step()
-        steps, now = self.step - self.summary.step, time.monotonic()
-        duration, self.last_time = now - self.last_time, now
+        self.end_step()
+        now, rows = time.monotonic(), [*getattr(logs, "earlier", ()), logs]
+        steps, duration = self.step - self.summary.step, (now - self.last_time) / len(rows)
+        self.last_time = now
         rate = self.batch_size * steps / max(self.ended - self.began, 1e-9)
-        row = {"step": str(self.step), "seconds": f"{self.summary.seconds + duration:.3f}", "images_per_second": f"{rate:.2f}"}
-        row |= {name: repr(float(value)) for name, value in sorted(logs.items())}
-        self.summary.add({name: float(value) for name, value in row.items()})
-        self.waiting.append(row)
+        for step, values in enumerate(rows, self.step - len(rows) + 1):
+            row = {"step": str(step), "seconds": f"{self.summary.seconds + duration:.3f}", "images_per_second": f"{rate:.2f}"}
+            row |= {name: repr(float(value)) for name, value in sorted(values.items())}
+            self.summary.add({name: float(value) for name, value in row.items()})
+            self.waiting.append(row)
         with self._or_go_on():
             try:
                 self._write()

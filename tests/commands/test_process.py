@@ -8,11 +8,12 @@ import sys
 import pytest
 
 from ganime.commands.process import Output, on_signals
-from tests.conftest import ROOT, TINY
+from tests.conftest import PLAIN, ROOT
 
 # Sends itself a signal when something happens for the first time: a module is imported, or a file is opened.
 SIGNALLED = """
-import os, sys
+import gc, os, sys
+gc.disable()  # an import in three quarters of its time
 def strike(event, arguments):
     if event in ("import", "open") and moments and moments[0] in str(arguments[0]):
         moments.pop(0)
@@ -64,10 +65,10 @@ def test_an_interrupt_is_one_word_while_tensorflow_is_imported(call, tmp_path, n
 
 
 def test_a_second_interrupt_says_that_nothing_is_saved_and_how_to_continue(signalled, tmp_path):
-    options = ["--run", "here", "--steps", "50", "--sample-every", "1", *(word for text in TINY for word in ("--set", text))]
+    options = ["--run", "here", "--steps", "50", "--sample-every", "1", *(word for text in PLAIN for word in ("--set", text))]
     code, _, err = signalled(signal.SIGINT, ["step-000001.png", "generator.keras"], "fit", *options)
     first, second = err.strip().splitlines()
-    assert code == 130 and first.startswith("Stopping after this step")
+    assert code == 130 and first.startswith("Stopping, then saving")
     assert second == f"Not saved; nothing was saved yet. Continue with: ganime fit {' '.join(options)}"
     assert not list(tmp_path.glob("checkpoints/here/state/*"))
 
@@ -128,12 +129,14 @@ def test_usage_in_several_lines_stays_so(call):
 def test_other_programs_settings_of_keras_are_not_ours(call, tmp_path):
     (tmp_path / "keras.json").write_text('{"image_data_format": "channels_first", "floatx": "float64", "epsilon": 3}')
     code = """if True:
-        import os, sys
+        import gc, os, sys
+        gc.disable()
         from ganime import cli
         sys.meta_path.insert(0, cli.AroundImport("keras", cli._own_keras))
         import keras
         print(keras.config.image_data_format(), keras.config.floatx(), os.environ["KERAS_HOME"], os.environ["KERAS_MAX_EPOCHS"])
-    """
+        gc.freeze()
+    """  # the search for garbage takes a quarter of an import's time
     settings = {"KERAS_HOME": str(tmp_path), "KERAS_MAX_EPOCHS": "none"}
     assert call(sys.executable, "-c", code, env=settings) == (0, f"channels_last float32 {tmp_path} none\n", "")
 

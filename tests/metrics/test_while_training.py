@@ -16,6 +16,8 @@ from ganime.metrics.while_training import Evaluation, KernelDistance
 from ganime.networks import build_generator
 from ganime.recipes import get_recipe
 from ganime.run import Run
+from ganime.training import loop
+from ganime.training.callbacks import History
 from ganime.training.fit import fit
 from tests.conftest import TINY
 from tests.training.small import PICTURES, make_small_gan
@@ -158,6 +160,19 @@ def test_steps_are_the_models_own(blocks, capsys):
         gan.fit(pictures, shuffle=False, verbose=0, callbacks=[evaluation])
         assert evaluation.step == int(gan.step) == expected
     assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == ["step 4", "step 11"]
+
+
+def test_stretches_of_steps_end_where_scores_are_due(blocks, tmp_path):
+    gan, history = make_small_gan(), History(tmp_path / "history.csv", 4)
+    images = tf.constant(PICTURES)
+
+    def give(step):
+        return images
+
+    loop.train(gan, lambda: give, 10, [Evaluation(DrawnFaces(30), 4, 20, blocks, verbose=0), history])
+    logs = read_history(tmp_path / "history.csv")
+    assert logs["step"][np.isfinite(logs["KID-blocks"])].tolist() == [4, 8]
+    assert gan.history.history["KID-blocks"] == [logs["KID-blocks"][7]]
 
 
 def test_the_metric_is_the_kernel_distance_of_batches(blocks):

@@ -16,7 +16,7 @@ from ganime.errors import GanimeError, InputError, NonFiniteError
 from ganime.history import MEANS, Summary, read_history
 from ganime.state import read_about
 from ganime.training import callbacks as cb
-from ganime.training.records import Periodic
+from ganime.training.periodic import Periodic
 from tests.training.small import PICTURES, make_small_gan, small_gan
 
 

@@ -1,6 +1,7 @@
 """Every way to compute a training gives the same training."""
 
 import re
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -11,11 +12,13 @@ from ganime.data.drawn import DrawnFaces
 from ganime.errors import InputError
 from ganime.history import read_history
 from ganime.networks import build_discriminator, build_generator
+from ganime.recipes import get_recipe
 from ganime.run import Run
 from ganime.training import callbacks as cb
-from ganime.training import engine
-from ganime.training.engine import Engine
+from ganime.training import engine, hardware
+from ganime.training.engine import Engine, choose, shared_gpus
 from ganime.training.fit import build_gan, fit
+from ganime.training.hardware import Hardware
 from tests.training.test_gan import make_gan, same, train, weights
 
 STEPS = 20
@@ -30,15 +33,16 @@ def run(path, recipe, **options):
 
 
 def test_every_engine_gives_the_same_training(tiny, tmp_path):
-    """20 steps: several in one execution are the same to the bit; 16 bits round more."""
+    """20 steps: in any stretches, and with pictures kept anywhere, the same to the bit; 16 bits round more."""
     tiny = tiny.override(*SLOW_RATES)
-    plain = run(tmp_path / "plain", tiny)
-    history, gan = run(tmp_path / "run", tiny, steps_per_execution=5)
-    assert history["step"].tolist() == [5, 10, 15, 20] and int(gan.step) == STEPS
-    for name in LOSSES:
-        assert np.array_equal(history[name], plain[0][name][4::5])
+    plain = run(tmp_path / "plain", tiny, steps_per_execution=1, keep_pictures="disk")
+    history, gan = run(tmp_path / "run", tiny, steps_per_execution=7, keep_pictures="gpu")  # here, TensorFlow's own memory
+    assert history["step"].tolist() == plain[0]["step"].tolist() == [*range(1, 21)] and int(gan.step) == STEPS
+    for name in plain[0].keys() - {"seconds", "images_per_second"}:
+        assert np.array_equal(history[name], plain[0][name])
     assert same(weights(gan), weights(plain[1]))
-    assert [path.name for _, path in Run(tmp_path / "run").samples()] == [f"step-{n:06d}.png" for n in (0, 10, 20)]
+    files = [sorted(path.relative_to(tmp_path / name) for path in (tmp_path / name).rglob("*")) for name in ("plain", "run")]
+    assert files[0] == files[1]
     for precision in ("bfloat16", "float16"):
         assert_close(run(tmp_path / precision, tiny, precision=precision)[0], plain[0], 5e-3)
 
@@ -48,13 +52,15 @@ def test_callbacks_count_steps_not_executions(tiny, tmp_path, capsys):
 
     run = Run(tmp_path / "run")
     callbacks = [cb.TensorBoard(tmp_path / "logs", update_freq=10)]
-    fit(run, tiny, DrawnFaces(50), 50, save_every=20, callbacks=callbacks, engine=Engine(steps_per_execution=10))
+    fit(run, tiny, DrawnFaces(50), 50, save_every=20, callbacks=callbacks)
     events = EventAccumulator(str(tmp_path / "logs" / "train")).Reload()
     assert [event.step for event in events.Tensors("batch_d_loss")] == [10, 20, 30, 40, 50]
     history = read_history(run.history_path)
+    written = [tf.make_ndarray(event.tensor_proto) for event in events.Tensors("batch_d_loss")]
+    assert np.allclose(written, history["d_loss"][9::10])
     durations = np.diff(history["seconds"])
     made = history["images_per_second"][1:] * durations  # more, as grids and states count in the seconds alone
-    assert (made > 0.98 * 10 * tiny.batch_size - 0.5).all()
+    assert (made > 0.98 * tiny.batch_size - 0.5).all()
     assert capsys.readouterr().out.count("50 steps will take about") == 1
 
 
@@ -113,7 +119,7 @@ def test_a_scaled_loss_gives_the_same_update(images):
 def test_a_cpu_without_bfloat16_is_known(cpu, known, tmp_path, monkeypatch, caplog):
     if cpu is not None:
         (tmp_path / "cpuinfo").write_text(cpu)
-    assert engine.has_bfloat16(tmp_path / "cpuinfo") is known
+    assert hardware.has_bfloat16(tmp_path / "cpuinfo") is known
     monkeypatch.setattr(engine, "has_bfloat16", lambda: known)
     Engine(precision="bfloat16")
     Engine(precision="float16")
@@ -126,16 +132,16 @@ def test_a_cpu_without_bfloat16_is_known(cpu, known, tmp_path, monkeypatch, capl
 def test_the_free_memory_is_known(meminfo, free, tmp_path):
     if meminfo is not None:
         (tmp_path / "meminfo").write_text(meminfo)
-    assert engine.free_memory(tmp_path / "meminfo") == free
+    assert hardware.free_memory(tmp_path / "meminfo") == free
 
 
-@pytest.mark.skipif(engine.free_memory() is None, reason="only Linux says so")
+@pytest.mark.skipif(hardware.free_memory() is None, reason="only Linux says so")
 def test_a_step_that_needs_more_memory_than_is_free_is_said_before(monkeypatch, caplog):
     networks = build_generator(64), build_discriminator(64)
-    engine.warn_of_memory(*networks, batch_size=8)
-    engine.warn_of_memory(*networks, batch_size=10**6)
-    monkeypatch.setattr(engine, "free_memory", lambda: None)
-    engine.warn_of_memory(*networks, batch_size=10**6)
+    hardware.warn_of_memory(*networks, batch_size=8)
+    hardware.warn_of_memory(*networks, batch_size=10**6)
+    monkeypatch.setattr(hardware, "free_memory", lambda: None)
+    hardware.warn_of_memory(*networks, batch_size=10**6)
     (said,) = caplog.messages
     assert re.fullmatch(r"a step needs about [\d]{4,} GB of memory, and \d+ GB are free: .* a smaller --set batch_size", said)
 
@@ -143,7 +149,7 @@ def test_a_step_that_needs_more_memory_than_is_free_is_said_before(monkeypatch, 
 def test_what_does_not_fit_is_refused(tiny, tmp_path):
     with pytest.raises(InputError, match="precision"):
         Engine(precision="float64")
-    with pytest.raises(InputError, match="1 or more"):
+    with pytest.raises(InputError, match="steps_per_execution 0 is not from 1 to 512"):
         Engine(steps_per_execution=0)
     with pytest.raises(InputError, match="several devices"):
         Engine(sync_batch_norm=True)
@@ -151,15 +157,67 @@ def test_what_does_not_fit_is_refused(tiny, tmp_path):
         Engine(precision="float16", strategy=tf.distribute.get_strategy())
     with pytest.raises(InputError, match="jit is for one device"):
         Engine(jit_compile=True, strategy=tf.distribute.get_strategy())
-    with pytest.raises(InputError, match="steps-per-execution is for one device"):
-        Engine(steps_per_execution=2, strategy=tf.distribute.get_strategy())
+    with pytest.raises(InputError, match="keep-pictures gpu is for one device"):
+        Engine(keep_pictures="gpu", strategy=tf.distribute.get_strategy())
+    with pytest.raises(InputError, match="keep_pictures 'attic' is not one of gpu, memory, disk"):
+        Engine(keep_pictures="attic")
     with tf.distribute.OneDeviceStrategy("cpu").scope(), pytest.raises(InputError, match="give the strategy to Engine"):
         run(tmp_path / "run", tiny)
-    with pytest.raises(InputError, match="--sample-every 10 is not a multiple of --steps-per-execution 4"):
-        run(tmp_path / "run", tiny, steps_per_execution=4)
     assert not (tmp_path / "run").exists()
     fit(Run(tmp_path / "run"), tiny, DrawnFaces(50), 3)
-    with pytest.raises(InputError, match=r"at step 3, no multiple .* go without it to --steps 5"):
-        run(tmp_path / "run", tiny, steps_per_execution=5)
     with pytest.raises(InputError, match="precision"):
         run(tmp_path / "run", tiny, precision="bfloat16")
+
+
+GB = 10**9
+CARD = Hardware(("NVIDIA H100",), 60 * GB, 100 * GB)
+DEFAULT, LARGE = get_recipe("default"), get_recipe("large")
+
+
+@pytest.mark.parametrize(
+    ("machine", "recipe", "pictures", "steps", "jit", "kept"),
+    [
+        (Hardware((), None, 20 * GB), DEFAULT, 16_632, 20_000, False, "memory"),  # 0.2 GB of pixels
+        (Hardware((), None, 2 * GB), DEFAULT, 60_000, 20_000, False, "disk"),  # 0.7 GB: more than a quarter of 2
+        (Hardware((), None, None), DEFAULT, 16_632, 20_000, False, "memory"),  # a system that tells nothing
+        (Hardware((), None, None), DEFAULT, 60_000, 20_000, False, "disk"),
+        (CARD, DEFAULT, 60_000, 20_000, True, "gpu"),
+        (CARD, DEFAULT, 60_000, 2_000, False, "gpu"),  # too short for compiling to pay
+        (CARD, LARGE, 1_500_000, 20_000, True, "memory"),  # 18 GB: more than a quarter of the card's 60
+        (CARD, LARGE, 10_000_000, 20_000, True, "disk"),
+        (CARD, LARGE.override("image_size=128"), 400_000, 20_000, True, "memory"),  # the same number, four times the pixels
+        (Hardware(("NVIDIA GeForce RTX 4060",), 7 * GB, 12 * GB), DEFAULT, 60_000, 20_000, True, "gpu"),
+        (Hardware(("NVIDIA GeForce RTX 4060",), 2 * GB, 12 * GB), DEFAULT, 60_000, 20_000, True, "memory"),
+        (Hardware(("NVIDIA GeForce RTX 4060",), None, 12 * GB), DEFAULT, 60_000, 20_000, True, "memory"),
+    ],
+)
+def test_an_engine_is_chosen_for_each_machine(machine, recipe, pictures, steps, jit, kept):
+    chosen = choose(Engine(), machine, recipe, pictures, steps)
+    assert (chosen.jit_compile, chosen.keep_pictures) == (jit, kept)
+    assert (chosen.precision, chosen.steps_per_execution, chosen.strategy) == ("float32", None, None)
+    assert choose(chosen, Hardware(), DEFAULT, 1, 1) == chosen  # nothing is left open
+
+
+def test_what_the_user_wants_is_not_chosen():
+    wanted = Engine(precision="float16", jit_compile=False, steps_per_execution=3, keep_pictures="disk")
+    assert choose(wanted, CARD, DEFAULT, 100, 20_000) == wanted
+    assert str(wanted) == "float16, 3 steps at a stretch, pictures are decoded each time: they are too many to keep"
+    shared = choose(Engine(strategy=tf.distribute.get_strategy()), CARD, DEFAULT, 100, 20_000)
+    assert (shared.jit_compile, shared.keep_pictures) == (False, "memory")
+
+
+@pytest.mark.parametrize(
+    ("gpus", "batch_size", "group", "shared"),
+    [
+        *[(n, 32, 4, 1) for n in (0, 1, 2, 8)],  # so few pictures are quicker on one
+        (2, 128, 4, 2),
+        (8, 128, 4, 2),  # each has 64 then
+        (8, 1024, 4, 8),
+        (3, 256, 4, 2),  # 256 cannot be parted among 3
+        (3, 252, 4, 3),
+        (3, 255, 0, 3),
+    ],
+)
+def test_a_batch_is_shared_among_gpus_where_each_has_enough_to_do(gpus, batch_size, group, shared):
+    recipe = replace(DEFAULT, batch_size=batch_size, minibatch_deviation=group)
+    assert shared_gpus(Hardware(("GPU",) * gpus), recipe) == shared

@@ -45,9 +45,16 @@ def test_a_training_tells_how_far_it_is_and_is_among_the_runs(tiny, tmp_path, mo
     monkeypatch.chdir(tmp_path)
     fit("run", tiny, DrawnFaces(20), STEPS)
     out, err = capsys.readouterr()
-    for word in ("default with ", "20 faces", "trainable parameters", "CPU", "30 steps will take about 0:00:"):
+    for word in (
+        "default with ",
+        "20 faces",
+        "trainable parameters",
+        "CPU",
+        "30 steps will take about 0:00:",
+        "float32, pictures stay",
+    ):
         assert word in out
-    assert len(out.splitlines()) == 6 and not err
+    assert len(out.splitlines()) == 7 and not err
     (run,) = runs()
     assert (run.name, run.step, run.pictures, run.image_size, run.problem) == ("run", STEPS, 20, 32, "")
     assert run.scores.keys() == {"d_loss", "g_loss"} and run.recipe.startswith("default with ")

@@ -1,0 +1,41 @@
+"""When a callback has something to do."""
+
+import math
+
+import keras
+
+from ganime.bounds import check_whole
+
+
+class Periodic(keras.callbacks.Callback):
+    """What happens every so many steps of a `ganime.GAN`.
+
+    Args:
+        every: How many; None for what is not bound to a step.
+
+    Raises:
+        InputError: If `every` is not a whole number of 1 or more.
+    """
+
+    def __init__(self, every: int | None = None):
+        super().__init__()
+        if every is not None:
+            check_whole(every=every)
+        self.every, self.seen = every, 0
+
+    @property
+    def step(self):
+        """The model's own: an execution may be of several steps."""
+        return int(self.model.step.numpy())
+
+    def on_train_begin(self, logs=None):
+        self.seen = self.step
+
+    def next_due(self, step: int) -> float:
+        """The next step after which this is to be called (see `ganime.training.loop.train`)."""
+        return math.inf if self.every is None else (step // self.every + 1) * self.every
+
+    def is_due(self):
+        """Whether a multiple of `every` is among the steps since this was last asked."""
+        before, self.seen = self.seen, self.step
+        return self.seen // self.every > before // self.every
