@@ -39,9 +39,9 @@ from .recipes import Recipe as Recipe
 from .recipes import get_recipe as get_recipe
 from .run import Run as Run
 from .training import callbacks as callbacks
+from .training.building import build_gan as build_gan
 from .training.distribution import make_strategy as make_strategy
 from .training.engine import Engine as Engine
-from .training.fit import build_gan as build_gan
 from .training.fit import fit as fit
 from .training.gan import GAN as GAN
 from .training.loading import load_gan as load_gan

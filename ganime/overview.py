@@ -8,7 +8,7 @@ from datetime import datetime
 from ganime.errors import InputError
 from ganime.history import last_row
 from ganime.recipes import Recipe, name_recipe
-from ganime.run import ROOT, Run
+from ganime.run import ROOT, Run, describe_origin
 
 
 @dataclass(frozen=True, repr=False)
@@ -25,6 +25,7 @@ class RunSummary:
         data: Name of the pictures.
         pictures: How many of them.
         image_size: Side of the faces in pixels.
+        start: The trained weights that it started from, in words; empty if it did from first ones.
         problem: What is wrong with the run, and then all of the above but the first three may be missing; empty if nothing is.
     """
 
@@ -37,11 +38,13 @@ class RunSummary:
     data: str = ""
     pictures: int = 0
     image_size: int = 0
+    start: str = ""
     problem: str = ""
 
     def __repr__(self):
         about = [f"step {self.step:,}", *self.describe_scores()]
         about += [f"{self.pictures:,} pictures of {self.image_size}x{self.image_size}"] if self.recipe else []
+        about += [f"from {self.start}"] if self.start else []
         about += [f"{self.size / 1e6:,.1f} MB", f"{self.trained:%Y-%m-%d %H:%M}", *filter(None, [self.problem])]
         return f"{self.name}: {', '.join(about)}"
 
@@ -75,6 +78,7 @@ def _summarize(run):
         recipe, data = Recipe(**config["recipe"]), config["data"]
         known = {"recipe": name_recipe(recipe), "image_size": recipe.image_size}
         known |= {"data": str(data["name"]), "pictures": int(data["pictures"])}
+        known |= {"start": describe_origin(config["from"])} if config.get("from") else {}
         known |= _read_history(run)
     except InputError as error:
         problem = str(error)

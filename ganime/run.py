@@ -19,6 +19,7 @@ from ganime.state import State, newest_state, read_about
 ROOT = Path("checkpoints")
 SAMPLE = re.compile(r"step-(\d+)\.png")
 _DATA = {"pictures": int, "fingerprint": str, "name": str}  # what is known of pictures
+_FROM = {"name": str, "sha256": str}  # what is known of the weights that a run started from
 
 log = logging.getLogger("ganime")
 
@@ -69,8 +70,9 @@ class Run:
         """Write the configuration of a new run, or compare it with the existing run's and with that of its state.
 
         Args:
-            config: What identifies the training, of JSON's types. `versions` and the data's `name` are not compared, and a run
-                from before a field of the recipe was added has that field's default.
+            config: What identifies the training, of JSON's types. `versions`, the data's `name` and all but the name in `from`,
+                the weights that it started from, are not compared, and a run from before a field of the recipe was added has
+                that field's default.
             state: What the run is to be continued from, if anything.
             changed_data: Whether the run may go on with other pictures. Then its configuration has these, and the former ones
                 with the step at which they were left in a list, `data_before`. A state from before that is continued too; the
@@ -145,6 +147,8 @@ class Run:
             _check_types(config["data"], _DATA)
             for data in config.get("data_before", []):
                 _check_types(data, {"step": int, **_DATA})
+            if (origin := config.get("from")) is not None:
+                _check_types(origin, {**_FROM, **({"step": int} if "step" in origin else {})})
         except FileNotFoundError:
             raise InputError(f"there is no run {self.name}: {self.config_path} does not exist") from None
         except InputError as error:
@@ -220,6 +224,16 @@ def list_samples(folder: Path) -> list[tuple[int, Path]]:
     return sorted((int(match[1]), path) for match, path in found if match)
 
 
+def describe_origin(origin: dict) -> str:
+    """What `from` in a run's configuration says, in words.
+
+    Example:
+        >>> describe_origin({"name": "faces-default", "step": 2000, "sha256": "…"})
+        'faces-default at step 2,000'
+    """
+    return f"{origin['name']} at step {origin['step']:,}" if "step" in origin else origin["name"]
+
+
 def library_versions() -> dict[str, str]:
     """Versions of ganime and of the libraries that results depend on."""
     import importlib.metadata  # 40 ms, which `gif` can do without
@@ -240,7 +254,7 @@ def differences(before: dict, now: dict) -> str:
 
 
 def _compare(before, now, without_data=False):
-    left_out = ("versions.", "data_before", "data." if without_data else "data.name")
+    left_out = ("versions.", "data_before", "from.s", "data." if without_data else "data.name")  # `from` has step and sha256
     before, now = (
         {key: value for key, value in _flatten(tree).items() if not key.startswith(left_out)} for tree in (before, now)
     )

@@ -82,6 +82,11 @@ class State:
     about: dict
     weights: memoryview = field(repr=False)
 
+    @property
+    def sha256(self) -> str:
+        """Of the whole file as it was read, in hexadecimal."""
+        return hashlib.sha256(self.weights.obj).hexdigest()
+
     def load_into(self, model) -> None:
         """Give a Keras model these weights, optimizers and step.
 

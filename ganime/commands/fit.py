@@ -31,6 +31,12 @@ LARGE = "a GPU has time for --recipe large, whose faces are better (KID-lite0 0.
 @click.option("--run", "run_name", metavar="NAME", help="Name of the run, or a path to it.  [default: DATA-RECIPE]")
 @click.option("--recipe", "recipe_name", default="default", show_default=True, metavar="NAME", help="See `recipes`.")
 @click.option("--set", "overrides", multiple=True, metavar="FIELD=VALUE", help="Change a field of the recipe; repeatable.")
+@click.option(
+    "--from",
+    "start",
+    metavar="RUN|FILE.keras|shipped",
+    help="Start a new run from trained networks.",
+)
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1), help="Seed of everything random.")
 @click.option("--sample-every", default=100, show_default=True, type=STEPS, help="Steps between sample grids.")
 @click.option("--save-every", default=500, show_default=True, type=STEPS, help="Steps between saved states.")
@@ -53,7 +59,7 @@ LARGE = "a GPU has time for --recipe large, whose faces are better (KID-lite0 0.
 )
 @click.option(
     "--keep-pictures",
-    type=click.Choice(["gpu", "memory", "disk"]),
+    type=click.Choice(["device", "memory", "disk"]),
     help="Where pictures stay once decoded.  [default: the first that they fill by less than a quarter]",
 )
 @click.option("--distribute", type=click.Choice(["mirrored", "multiworker"]), help="Share each batch among devices or hosts.")
@@ -64,6 +70,7 @@ def fit(
     run_name,
     recipe_name,
     overrides,
+    start,
     seed,
     sample_every,
     save_every,
@@ -83,11 +90,16 @@ def fit(
     trained on; the averaged generator is scored with them as `evaluate --part test --samples 1000` does, and the best one is
     kept as best.keras.
 
+    With --from a new run starts from trained networks: a run's, of its last state; a file's, a whole GAN or a generator with
+    NAME.discriminator.keras beside it; or those that ship with ganime. The recipe's fields that say what the networks are come
+    from there, all others are set as usual.
+
     \b
     Examples:
       python cli.py fit --data faces --steps 20000
       python cli.py fit --data faces --evaluate-every 1000 --run scored
       python cli.py fit --data faces --data more --run scored --changed-data
+      python cli.py fit --data mine --from faces-default --steps 4000
       python cli.py fit --steps 2000                  (on faces that ganime draws)
       python cli.py fit --recipe zero-to-gans --set batch_size=64 --run smaller-batch
       python cli.py fit --data faces.npy --precision bfloat16 --no-jit --keep-pictures disk
@@ -103,9 +115,11 @@ def fit(
         raise InputError("--strict is for pictures from --data")
     if evaluate_every and evaluate_every > steps:
         raise InputError(f"--evaluate-every {evaluate_every} is never reached in {steps} --steps")
-    recipe = get_recipe(recipe_name).override(*overrides)
+    recipe = get_recipe(recipe_name)
     pictures = as_pictures(data, strict) if data else DrawnFaces()
     run = Run(run_name if run_name is not None else f"{pictures.name}-{recipe_name}")
+    if not (start or run.config_path.exists()):
+        recipe.override(*overrides)  # a mistake is told at once, not after TensorFlow's start
     if tensorboard and find_spec("tensorboard") is None:
         raise missing("tensorboard")
 
@@ -116,9 +130,12 @@ def fit(
         from ganime.training.engine import complete
         from ganime.training.fit import fit as train
         from ganime.training.hardware import find_hardware
+        from ganime.training.loading import open_start
         from ganime.training.progress import TerminalProgress
 
-    engine = _make_engine(**engine_options)
+    engine = _make_engine(**engine_options)  # several workers must meet before anything is computed
+    start = open_start(start, run)
+    recipe = start.adopt(recipe, *overrides) if start else recipe.override(*overrides)
     chief = is_chief(engine.strategy)
     if not data and chief:
         echo("No --data given: training on faces that ganime draws itself.")
@@ -130,18 +147,21 @@ def fit(
         extra.append(evaluation)
         if changed_data:
             warn_of_seen(run, pictures)
+        if start and start.run:
+            warn_of_seen(start.run, pictures)
         scores = {"scores": f"each {evaluate_every:,} steps, on {len(evaluation.pictures):,} other pictures"}
     if tensorboard:  # after the evaluation, to see what it adds to the logs
         extra.append(TensorBoard(run.path / "tensorboard", update_freq=math.gcd(100, evaluate_every or 0)))
     engine, on_gpu = complete(engine, recipe, len(pictures), steps), bool(find_hardware(gpu_memory=False).gpus)
     title = {
         "recipe": " ".join([recipe_name, *overrides]),
+        **({"from": start} if start else {}),
         "data": str(pictures),
         "pictures": f"{recipe.image_size}x{recipe.image_size}, {recipe.batch_size} per step",
         "steps": f"{steps:,} ({steps * recipe.batch_size / len(pictures):.1f} times through the data)",
         **scores,
         "engine": engine,
-        **({"advice": LARGE} if on_gpu and recipe_name == "default" and not overrides else {}),
+        **({"advice": LARGE} if on_gpu and recipe_name == "default" and not overrides and not start else {}),
         "run": f"{show(run.path)}: a grid each {sample_every:,} steps, the state each {save_every:,}",
     }
     progress = TerminalProgress(title, steps, recipe.batch_size)
@@ -149,7 +169,7 @@ def fit(
     try:
         with closing(progress):
             callbacks, intervals = (*extra, progress), (sample_every, save_every)
-            gan = train(run, recipe, pictures, steps, seed, *intervals, callbacks, engine, 0, changed_data)
+            gan = train(run, recipe, pictures, steps, seed, *intervals, callbacks, engine, 0, changed_data, start)
     except KeyboardInterrupt as interrupt:
         echo(f"{interrupt} Continue with: {_this_command()}", err=True)
         click.get_current_context().exit(INTERRUPTED)

@@ -60,6 +60,7 @@ def runs():
 def _describe(run):
     """The cells of a run's row; what others wrote into its files is made harmless."""
     pictures = f"{run.data}: {run.pictures:,}" if run.recipe else ""
-    cells = [run.name, run.recipe, pictures, str(run.image_size or ""), f"{run.step:,}", ", ".join(run.describe_scores())]
+    recipe = f"{run.recipe}, from {run.start}" if run.start else run.recipe
+    cells = [run.name, recipe, pictures, str(run.image_size or ""), f"{run.step:,}", ", ".join(run.describe_scores())]
     cells += [f"{run.size / 1e6:,.1f}", f"{run.trained:%Y-%m-%d %H:%M}", run.problem]
     return [one_line(cell, longest=300) for cell in cells]

@@ -11,7 +11,7 @@ from ganime.errors import GanimeError, InputError, one_line
 from ganime.exporting.manifest import EDITS, GENERATOR, MANIFEST
 from ganime.generation.chain import Chain
 from ganime.recipes import Recipe
-from ganime.run import Run
+from ganime.run import Run, describe_origin
 
 FACES = 64  # of the grid, at most
 # Licenses that the hub knows by their SPDX names, in lower case. Others it calls "other", and has `license_name` for them.
@@ -140,7 +140,8 @@ def _facts(subject, config, recipe):
         "seeds": subject.facts["seeds"],
         "generator": f"`{GENERATOR}`, {averaged}; {numbers:,} numbers, with the normalization folded into the convolutions",
         "training": f"{steps:,} steps of {recipe.batch_size}, so {steps * recipe.batch_size:,} pictures; seed {config['seed']}"
-        + (f"; in {config['precision']}" if "precision" in config else ""),
+        + (f"; in {config['precision']}" if "precision" in config else "")
+        + (f"; started from {_plain(describe_origin(config['from']))}" if config.get("from") else ""),
         "data": "; ".join((_describe_data(data), *(f"until step {old['step']:,} {_describe_data(old)}" for old in before))),
         "rights": _describe_rights(subject.license_name, config),
         "made with": ", ".join(f"{name} {version}" for name, version in versions.items()),
@@ -168,6 +169,7 @@ def _describe_recipe(subject, config, recipe):
     command += [f"--steps {_read_step(subject.run)}", f"--seed {config['seed']}"]
     command += [f"--evaluate-every {scored}"] if scored else []
     command += [f"--precision {config['precision']}"] if "precision" in config else []
+    command += [f"--from {_plain(config['from']['name'])}"] if config.get("from") else []
     values = ((field, getattr(recipe, field.name)) for field in fields(Recipe))
     rows = [(f"`{field.name}`", _show(value), field.metadata["doc"]) for field, value in values if value != field.default]
     return f"""```sh

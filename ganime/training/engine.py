@@ -15,7 +15,7 @@ from ganime.training.loop import LONGEST
 
 log = logging.getLogger("ganime")
 DTYPE_POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
-PLACES = ("gpu", "memory", "disk")
+PLACES = ("device", "memory", "disk")
 SHARE_OF_MEMORY = 4  # pictures are kept where they take a quarter of what is free, at most
 UNKNOWN_MEMORY = 2**31  # what is counted on where a system does not tell
 COMPILE_FROM = 2_500  # steps that repay XLA's compiling: it took 45 s on an H100, which did 48 steps a second without
@@ -45,8 +45,8 @@ class Engine:
         jit_compile: Whether XLA compiles the training step; by default on a GPU, if the training is long enough.
         steps_per_execution: Steps between two returns to Python, where callbacks run, at most; by default as many as take half
             a second. It changes no result.
-        keep_pictures: Where pictures stay once they are decoded: `"gpu"`, `"memory"`, or `"disk"`, where they are and must be
-            decoded again; by default the first of these that they do not fill by more than a quarter.
+        keep_pictures: Where pictures stay once they are decoded: on the `"device"` that computes, in `"memory"`, or on
+            `"disk"`, as they are, to be decoded again; by default the first that they do not fill by more than a quarter.
         strategy: The devices to share every batch among (see `ganime.make_strategy`); by default several GPUs of this computer
             if there is enough for each to do, else one device.
         sync_batch_norm: Whether batch normalization is over the global batch, where there are several devices.
@@ -73,8 +73,8 @@ class Engine:
             raise InputError("--jit is for one device; leave it out with --distribute")
         if self.strategy and self.precision == "float16":  # Keras scales each replica's loss by what that one sees
             raise InputError("--precision float16 is for one device; take bfloat16 with --distribute")
-        if self.strategy and self.keep_pictures == "gpu":
-            raise InputError("--keep-pictures gpu is for one device; take memory with --distribute")
+        if self.strategy and self.keep_pictures == "device":
+            raise InputError("--keep-pictures device is for one device; take memory with --distribute")
         if self.sync_batch_norm and not self.strategy:
             raise InputError("--sync-batch-norm is for several devices, with --distribute")
         if self.precision == "bfloat16" and has_bfloat16() is False:
@@ -88,7 +88,7 @@ class Engine:
 
     def __str__(self):
         """What a user is told of it, once all is chosen."""
-        kept = {"gpu": "pictures stay on the GPU once decoded", "memory": "pictures stay in memory once decoded"}
+        kept = {"device": "pictures stay on the device once decoded", "memory": "pictures stay in memory once decoded"}
         parts = [
             self.precision,
             "compiled by XLA" if self.jit_compile else "",
@@ -118,7 +118,7 @@ def choose(engine: Engine, hardware: Hardware, recipe: Recipe, pictures: int, st
     one_gpu = bool(hardware.gpus) and not engine.strategy
     size = 3 * pictures * recipe.image_size**2
     fits = {
-        "gpu": one_gpu and size <= (hardware.gpu_memory or 0) // SHARE_OF_MEMORY,
+        "device": one_gpu and size <= (hardware.gpu_memory or 0) // SHARE_OF_MEMORY,
         "memory": size <= (hardware.memory or UNKNOWN_MEMORY) // SHARE_OF_MEMORY,
         "disk": True,
     }
@@ -132,7 +132,7 @@ def choose(engine: Engine, hardware: Hardware, recipe: Recipe, pictures: int, st
 def complete(engine: Engine, recipe: Recipe, pictures: int, steps: int) -> Engine:
     """What `choose` chooses for this computer, several GPUs included."""
     hardware = find_hardware(gpu_memory=not engine.strategy)
-    alone = engine.strategy or engine.jit_compile or engine.keep_pictures == "gpu" or engine.precision == "float16"
+    alone = engine.strategy or engine.jit_compile or engine.keep_pictures == "device" or engine.precision == "float16"
     if not alone and (gpus := shared_gpus(hardware, recipe)) > 1:
         engine = replace(engine, strategy=make_strategy("mirrored", gpus))
     return choose(engine, hardware, recipe, pictures, steps)

@@ -5,92 +5,30 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, fields
+from dataclasses import asdict
 
 import keras
 import tensorflow as tf
 
-from ganime.bounds import check_whole, suggest
+from ganime.bounds import check_whole
 from ganime.data.joined import as_pictures
 from ganime.data.memory import RememberedPictures
 from ganime.data.pipeline import make_dataset, resident_batches
 from ganime.errors import GanimeError, InputError, NonFiniteError
 from ganime.history import Summary
-from ganime.networks import build_discriminator, build_generator
-from ganime.recipes import Recipe, get_recipe, name_recipe
+from ganime.recipes import Recipe, name_recipe
 from ganime.run import Run, library_versions
 from ganime.training import callbacks as cb
+from ganime.training.building import build_gan
 from ganime.training.distribution import check_agreement, is_chief, is_multiworker, shares
-from ganime.training.engine import Engine, complete, dtype_policy
+from ganime.training.engine import Engine, complete
+from ganime.training.forms import settle
 from ganime.training.gan import GAN
 from ganime.training.hardware import warn_of_memory
 from ganime.training.interrupts import StopOnSignal
+from ganime.training.loading import Start, begin_from
 from ganime.training.loop import train
-from ganime.training.optimizer import FusedAdam
 from ganime.training.progress import open_progress
-
-
-def build_gan(recipe: Recipe | str | Mapping, seed: int = 0, engine: Engine | None = None) -> GAN:
-    """A compiled GAN after a recipe, the recipe of a name, or a dictionary of a recipe's fields; the same recipe and seed give
-    the same first weights.
-
-    Sets the global seeds of Python, NumPy and TensorFlow, from which Keras draws first weights, and turns one of TensorFlow's
-    optimizations of graphs off.
-
-    Raises:
-        InputError: If there is no such recipe, or the seed is not a whole number from 0 to 2**32 - 1.
-
-    Example:
-        >>> build_gan(Recipe(generator_widths=(8,), discriminator_widths=(8,))).generator.output_shape
-        (None, 64, 64, 3)
-    """
-    engine, recipe = engine or Engine(), _as_recipe(recipe)
-    check_whole(0, 2**32 - 1, seed=seed)
-    # TensorFlow 2.21's remapper fails on a discriminator with biases and prints an error; training is as fast without it.
-    tf.config.optimizer.set_experimental_options({"remapping": False})
-    keras.utils.set_random_seed(seed)
-    with engine.strategy.scope() if engine.strategy else nullcontext():
-        with dtype_policy(engine.precision):
-            networks = _build_networks(recipe)
-        gan = GAN(*networks, ema_half_life=recipe.ema_half_life, seed=seed, sync_batch_norm=engine.sync_batch_norm)
-        optimizers = {}
-        for name, learning_rate in (("g_optimizer", recipe.g_learning_rate), ("d_optimizer", recipe.d_learning_rate)):
-            adam = FusedAdam(learning_rate, recipe.beta_1, recipe.beta_2, recipe.adam_epsilon)
-            optimizers[name] = keras.optimizers.LossScaleOptimizer(adam) if engine.precision == "float16" else adam
-        gan.compile(
-            **optimizers,
-            **{name: getattr(recipe, name) for name in GAN.SETTINGS},
-            jit_compile=bool(engine.jit_compile),
-            steps_per_execution=engine.steps_per_execution or 1,
-        )
-    return gan
-
-
-def _as_recipe(recipe):
-    if isinstance(recipe, Mapping):
-        names = [field.name for field in fields(Recipe)]
-        if unknown := [name for name in recipe if name not in names]:
-            raise InputError(f"recipe: there is no field {unknown[0]!r}{suggest(str(unknown[0]), names)}")
-        return Recipe(**recipe)
-    if not isinstance(recipe, Recipe | str):
-        raise InputError(f"recipe: {recipe!r} is not a ganime.Recipe, the name of one, or a dictionary of its fields")
-    return get_recipe(recipe) if isinstance(recipe, str) else recipe
-
-
-def _build_networks(recipe):
-    shared = {name: getattr(recipe, name) for name in ("image_size", "bias", "norm_momentum", "norm_epsilon", "initializer")}
-    generator = build_generator(
-        latent_size=recipe.latent_size, widths=recipe.generator_widths, slope=recipe.generator_slope, **shared
-    )
-    discriminator = build_discriminator(
-        widths=recipe.discriminator_widths,
-        slopes=recipe.discriminator_slopes,
-        norm=recipe.discriminator_norm,
-        head_channels=recipe.head_channels,
-        minibatch_deviation=recipe.minibatch_deviation,
-        **shared,
-    )
-    return generator, discriminator
 
 
 def fit(
@@ -105,6 +43,7 @@ def fit(
     engine: Engine | None = None,
     verbose: int = 1,
     changed_data: bool = False,
+    start: Start | Run | str | os.PathLike | None = None,
 ) -> GAN:
     """Train up to a step, from the run's last state or from the beginning, and leave everything in the run's directory.
 
@@ -126,14 +65,18 @@ def fit(
         verbose: 1 shows how far training is: a bar on a terminal, a line a minute where there is none, a bar and the newest
             grid in a notebook. 0 shows nothing.
         changed_data: Whether a run may go on with other pictures than before, which config.json then records.
+        start: What a new run starts from instead of first weights, as config.json then records: another run, of which it is the
+            last state; a `.keras` file that `GAN.save` wrote, or a generator's with `NAME.discriminator.keras` beside it; or
+            `"shipped"`. Both networks and the average are taken, and the step counts from 0. The fields of the recipe that say
+            what the networks are come from there too; one that a dictionary or a `Recipe` sets otherwise is refused.
 
     Returns:
         The trained model. If the run has reached `steps` already it is loaded and not trained; grid, plots and GIF are made
         again, since a kill may have come before them.
 
     Raises:
-        InputError: If an argument is none of these, the run was started with another recipe, seed or set of pictures, or the
-            engine does not fit the steps.
+        InputError: If an argument is none of these, the run was started with another recipe, seed or set of pictures or from
+            other weights, or the engine does not fit the steps.
         GanimeError: If another process trains the run, its state is damaged, or another worker was lost or does something else.
         NonFiniteError: If a loss or weight stops being finite; the last good state stays.
         KeyboardInterrupt: On Ctrl-C or SIGTERM; it has a message that says so if the state was saved.
@@ -142,7 +85,7 @@ def fit(
         >>> fit("try", "default", DrawnFaces(), steps=100)  # doctest: +SKIP
     """
     run = run if isinstance(run, Run) else Run(run)
-    recipe, pictures = _as_recipe(recipe), as_pictures(pictures)
+    pictures = as_pictures(pictures)
     check_whole(0, steps=steps)
     check_whole(sample_every=sample_every, save_every=save_every)
     if tf.distribute.has_strategy():
@@ -150,18 +93,21 @@ def fit(
     if (now := time.localtime()).tm_year < 1980:
         today = time.strftime("%Y-%m-%d", now)
         raise GanimeError(f"the computer's clock stands at {today}, and Keras saves no model before 1980; set the clock")
+    start, recipe = begin_from(start, run, recipe)
     engine = complete(engine or Engine(), recipe, len(pictures), steps)
     _check_parts(recipe, engine)
     with _in_words(engine.strategy):
-        return _fit(run, recipe, pictures, steps, seed, sample_every, save_every, callbacks, engine, verbose, changed_data)
+        return _fit(
+            run, recipe, pictures, steps, seed, sample_every, save_every, callbacks, engine, verbose, changed_data, start
+        )
 
 
-def _fit(run, recipe, pictures, steps, seed, sample_every, save_every, callbacks, engine, verbose, changed_data):
+def _fit(run, recipe, pictures, steps, seed, sample_every, save_every, callbacks, engine, verbose, changed_data, start):
     gan = build_gan(recipe, seed, engine)
     warn_of_memory(gan.generator, gan.discriminator, recipe.batch_size)
     pictures.load_batch([0], recipe.image_size)  # fails before anything is written
     chief = is_chief(engine.strategy)
-    description = config = _describe(recipe, pictures, seed, engine)
+    description = config = _describe(recipe, pictures, seed, engine, start)
     with run.lock() if chief else nullcontext():
         state = run.newest_state()
         if chief:
@@ -169,6 +115,10 @@ def _fit(run, recipe, pictures, steps, seed, sample_every, save_every, callbacks
             run.tidy(state)
         if state:
             state.load_into(gan)
+        elif start:
+            start.load_into(gan)
+        if start:
+            settle(gan.averaged_generator)
         first = int(gan.step.numpy())
         if is_multiworker(engine.strategy):
             about = {"steps": steps, "sync": engine.sync_batch_norm}
@@ -196,7 +146,8 @@ def _fit(run, recipe, pictures, steps, seed, sample_every, save_every, callbacks
             return gan
         # The signals last, so that a first Ctrl-C does not end the others' saving.
         writers = (history.clock, *callbacks, history, grid, checkpoint, plots, gif) if chief else ()
-        title = {"recipe": name_recipe(recipe), "data": pictures, "engine": engine, "run": run.path}
+        title = {"recipe": name_recipe(recipe), **({"from": start} if start else {})}
+        title |= {"data": pictures, "engine": engine, "run": run.path}
         progress = [open_progress(title, steps, recipe.batch_size, run.samples_path)] if verbose and chief else []
         called = [cb.StopOnNonFinite(), *writers, *progress, stop]
         source = _make_source(recipe, pictures, first, steps, seed, engine)
@@ -250,20 +201,21 @@ def _make_source(recipe, pictures, first, steps, seed, engine):
         return next(batches)
 
     def source():
-        if engine.keep_pictures == "gpu" and kept.complete and not resident:
+        if engine.keep_pictures == "device" and kept.complete and not resident:
             resident.append(resident_batches(kept.images, recipe.batch_size, seed, recipe.flips))
         return resident[0] if resident else next_batch
 
     return source
 
 
-def _describe(recipe, pictures, seed, engine):
+def _describe(recipe, pictures, seed, engine, start):
     return {
         "recipe": asdict(recipe),
         "seed": seed,
         "data": {"pictures": len(pictures), "fingerprint": pictures.fingerprint, "name": getattr(pictures, "name", "pictures")},
         "versions": library_versions(),
         **({"precision": engine.precision} if engine.precision != "float32" else {}),  # the state depends on it
+        **({"from": start.origin} if start else {}),
     }
 
 

@@ -42,7 +42,14 @@ def sampling_form(network: keras.Model) -> keras.Model:
     functional = isinstance(network, keras.Function | keras.Sequential)
     form = keras.models.clone_model(network, clone_function=copy if functional else None)
     form.set_weights(network.get_weights())
+    form.settled = False
     return form
+
+
+def settle(average: keras.Model) -> None:
+    """Say of an average, before it first follows its network, that it began as one of trained weights, which are worth keeping.
+    Then there is no ramp-up, as in StyleGAN2-ADA where that starts from a trained network."""
+    average.settled = True
 
 
 def update_average(average: keras.Model, network: keras.Model, half_life: int, batch: tf.Tensor, steps: tf.Tensor) -> None:
@@ -51,12 +58,15 @@ def update_average(average: keras.Model, network: keras.Model, half_life: int, b
     Args:
         average: Its `sampling_form`.
         network: The network.
-        half_life: Number of pictures over which half is forgotten; 0 makes a copy.
+        half_life: Number of pictures over which half is forgotten; 0 makes a copy. At most a twentieth of the pictures seen so
+            far, so that first weights, which nothing has trained, are soon forgotten; not if the average is settled.
         batch: Number of pictures in the step.
         steps: Number of steps with this one.
     """
-    seen = tf.cast(steps * tf.cast(batch, tf.int64), tf.float32)
-    keep = 0.5 ** (tf.cast(batch, tf.float32) / tf.minimum(float(half_life), seen / 20.0))
+    span = float(half_life)
+    if not average.settled:
+        span = tf.minimum(span, tf.cast(steps * tf.cast(batch, tf.int64), tf.float32) / 20.0)
+    keep = 0.5 ** (tf.cast(batch, tf.float32) / span)
     for mean, current in zip(average.weights, network.weights, strict=True):
         if half_life:
             mean.assign_add((1.0 - keep) * (current - mean))

@@ -36,7 +36,7 @@ def test_every_engine_gives_the_same_training(tiny, tmp_path):
     """20 steps: in any stretches, and with pictures kept anywhere, the same to the bit; 16 bits round more."""
     tiny = tiny.override(*SLOW_RATES)
     plain = run(tmp_path / "plain", tiny, steps_per_execution=1, keep_pictures="disk")
-    history, gan = run(tmp_path / "run", tiny, steps_per_execution=7, keep_pictures="gpu")  # here, TensorFlow's own memory
+    history, gan = run(tmp_path / "run", tiny, steps_per_execution=7, keep_pictures="device")  # here, TensorFlow's own memory
     assert history["step"].tolist() == plain[0]["step"].tolist() == [*range(1, 21)] and int(gan.step) == STEPS
     for name in plain[0].keys() - {"seconds", "images_per_second"}:
         assert np.array_equal(history[name], plain[0][name])
@@ -157,9 +157,9 @@ def test_what_does_not_fit_is_refused(tiny, tmp_path):
         Engine(precision="float16", strategy=tf.distribute.get_strategy())
     with pytest.raises(InputError, match="jit is for one device"):
         Engine(jit_compile=True, strategy=tf.distribute.get_strategy())
-    with pytest.raises(InputError, match="keep-pictures gpu is for one device"):
-        Engine(keep_pictures="gpu", strategy=tf.distribute.get_strategy())
-    with pytest.raises(InputError, match="keep_pictures 'attic' is not one of gpu, memory, disk"):
+    with pytest.raises(InputError, match="keep-pictures device is for one device"):
+        Engine(keep_pictures="device", strategy=tf.distribute.get_strategy())
+    with pytest.raises(InputError, match="keep_pictures 'attic' is not one of device, memory, disk"):
         Engine(keep_pictures="attic")
     with tf.distribute.OneDeviceStrategy("cpu").scope(), pytest.raises(InputError, match="give the strategy to Engine"):
         run(tmp_path / "run", tiny)
@@ -181,12 +181,12 @@ DEFAULT, LARGE = get_recipe("default"), get_recipe("large")
         (Hardware((), None, 2 * GB), DEFAULT, 60_000, 20_000, False, "disk"),  # 0.7 GB: more than a quarter of 2
         (Hardware((), None, None), DEFAULT, 16_632, 20_000, False, "memory"),  # a system that tells nothing
         (Hardware((), None, None), DEFAULT, 60_000, 20_000, False, "disk"),
-        (CARD, DEFAULT, 60_000, 20_000, True, "gpu"),
-        (CARD, DEFAULT, 60_000, 2_000, False, "gpu"),  # too short for compiling to pay
+        (CARD, DEFAULT, 60_000, 20_000, True, "device"),
+        (CARD, DEFAULT, 60_000, 2_000, False, "device"),  # too short for compiling to pay
         (CARD, LARGE, 1_500_000, 20_000, True, "memory"),  # 18 GB: more than a quarter of the card's 60
         (CARD, LARGE, 10_000_000, 20_000, True, "disk"),
         (CARD, LARGE.override("image_size=128"), 400_000, 20_000, True, "memory"),  # the same number, four times the pixels
-        (Hardware(("NVIDIA GeForce RTX 4060",), 7 * GB, 12 * GB), DEFAULT, 60_000, 20_000, True, "gpu"),
+        (Hardware(("NVIDIA GeForce RTX 4060",), 7 * GB, 12 * GB), DEFAULT, 60_000, 20_000, True, "device"),
         (Hardware(("NVIDIA GeForce RTX 4060",), 2 * GB, 12 * GB), DEFAULT, 60_000, 20_000, True, "memory"),
         (Hardware(("NVIDIA GeForce RTX 4060",), None, 12 * GB), DEFAULT, 60_000, 20_000, True, "memory"),
     ],

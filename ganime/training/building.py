@@ -1,0 +1,170 @@
+"""A GAN after a recipe; and the other way round, which fields of a recipe networks come from."""
+
+import json
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import fields
+
+import keras
+import tensorflow as tf
+
+from ganime.bounds import check_whole, suggest
+from ganime.errors import GanimeError, InputError
+from ganime.networks import build_discriminator, build_generator
+from ganime.recipes import Recipe, get_recipe
+from ganime.training.checks import batch_multiple
+from ganime.training.engine import Engine, dtype_policy
+from ganime.training.gan import GAN
+from ganime.training.optimizer import FusedAdam
+
+_SHARED = ("image_size", "bias", "norm_momentum", "norm_epsilon", "initializer")
+# The fields of a recipe that say what networks are built, but not how they are trained.
+NETWORK_FIELDS = (
+    *_SHARED,
+    *("latent_size", "generator_widths", "generator_slope", "discriminator_widths", "discriminator_slopes"),
+    *("discriminator_norm", "head_channels", "minibatch_deviation"),
+)
+_INITIALIZERS = {"VarianceScaling": "torch", "GlorotUniform": "glorot", "RandomNormal": "normal"}
+
+
+def build_gan(recipe: Recipe | str | Mapping, seed: int = 0, engine: Engine | None = None) -> GAN:
+    """A compiled GAN after a recipe, the recipe of a name, or a dictionary of a recipe's fields; the same recipe and seed give
+    the same first weights.
+
+    Sets the global seeds of Python, NumPy and TensorFlow, from which Keras draws first weights, and turns one of TensorFlow's
+    optimizations of graphs off.
+
+    Raises:
+        InputError: If there is no such recipe, or the seed is not a whole number from 0 to 2**32 - 1.
+
+    Example:
+        >>> build_gan(Recipe(generator_widths=(8,), discriminator_widths=(8,))).generator.output_shape
+        (None, 64, 64, 3)
+    """
+    engine, recipe = engine or Engine(), as_recipe(recipe)
+    check_whole(0, 2**32 - 1, seed=seed)
+    # TensorFlow 2.21's remapper fails on a discriminator with biases and prints an error; training is as fast without it.
+    tf.config.optimizer.set_experimental_options({"remapping": False})
+    keras.utils.set_random_seed(seed)
+    with engine.strategy.scope() if engine.strategy else nullcontext():
+        with dtype_policy(engine.precision):
+            networks = build_networks(recipe)
+        gan = GAN(*networks, ema_half_life=recipe.ema_half_life, seed=seed, sync_batch_norm=engine.sync_batch_norm)
+        optimizers = {}
+        for name, learning_rate in (("g_optimizer", recipe.g_learning_rate), ("d_optimizer", recipe.d_learning_rate)):
+            adam = FusedAdam(learning_rate, recipe.beta_1, recipe.beta_2, recipe.adam_epsilon)
+            optimizers[name] = keras.optimizers.LossScaleOptimizer(adam) if engine.precision == "float16" else adam
+        gan.compile(
+            **optimizers,
+            **{name: getattr(recipe, name) for name in GAN.SETTINGS},
+            jit_compile=bool(engine.jit_compile),
+            steps_per_execution=engine.steps_per_execution or 1,
+        )
+    return gan
+
+
+def as_recipe(recipe: Recipe | str | Mapping) -> Recipe:
+    """The recipe that is given as one, by its name, or as a dictionary of its fields.
+
+    Raises:
+        InputError: If it is none of these.
+    """
+    if isinstance(recipe, Mapping):
+        names = [field.name for field in fields(Recipe)]
+        if unknown := [name for name in recipe if name not in names]:
+            raise InputError(f"recipe: there is no field {unknown[0]!r}{suggest(str(unknown[0]), names)}")
+        return Recipe(**recipe)
+    if not isinstance(recipe, Recipe | str):
+        raise InputError(f"recipe: {recipe!r} is not a ganime.Recipe, the name of one, or a dictionary of its fields")
+    return get_recipe(recipe) if isinstance(recipe, str) else recipe
+
+
+def build_networks(recipe: Recipe) -> tuple[keras.Model, keras.Model]:
+    """The generator and the discriminator of a recipe."""
+    shared = {name: getattr(recipe, name) for name in _SHARED}
+    generator = build_generator(
+        latent_size=recipe.latent_size, widths=recipe.generator_widths, slope=recipe.generator_slope, **shared
+    )
+    discriminator = build_discriminator(
+        widths=recipe.discriminator_widths,
+        slopes=recipe.discriminator_slopes,
+        norm=recipe.discriminator_norm,
+        head_channels=recipe.head_channels,
+        minibatch_deviation=recipe.minibatch_deviation,
+        **shared,
+    )
+    return generator, discriminator
+
+
+def read_fields(generator: keras.Model, discriminator: keras.Model) -> dict:
+    """The `NETWORK_FIELDS` from which `build_networks` makes such networks.
+
+    Raises:
+        InputError: If it makes no such ones.
+    """
+    try:
+        found = _guess_fields(generator, discriminator)
+        if same_networks(build_networks(network_recipe(found)), (generator, discriminator)):
+            return found
+    except (LookupError, AttributeError, TypeError, ValueError, GanimeError):  # networks of any kind
+        pass
+    raise InputError("its networks are not such as build_generator and build_discriminator make, which alone `fit` trains")
+
+
+def network_recipe(values: Mapping) -> Recipe:
+    """A recipe with these `NETWORK_FIELDS`, in which nothing else counts."""
+    return Recipe(**values, batch_size=values["minibatch_deviation"] or 1)
+
+
+def same_networks(networks: tuple, others: tuple) -> bool:
+    """Whether networks are of the same layers, whatever these are called and in which precision they compute."""
+    return [*map(_write_down, networks)] == [*map(_write_down, others)]
+
+
+def _guess_fields(generator, discriminator):
+    """What only networks of `build_networks` are sure to have."""
+    g_convolutions, g_norms, g_activations = _parts(generator)
+    d_convolutions, d_norms, d_activations = _parts(discriminator)
+    hidden = len(d_activations)
+    slopes = [layer.negative_slope for layer in d_activations]
+    while slopes[1:] and slopes[-1] == slopes[-2]:
+        slopes.pop()
+    deviation = any(isinstance(layer, keras.layers.Concatenate) for layer in discriminator.layers)
+    return {
+        "image_size": generator.output_shape[1],
+        "bias": g_convolutions[0].use_bias,
+        "norm_momentum": g_norms[0].momentum,
+        "norm_epsilon": g_norms[0].epsilon,
+        "initializer": _INITIALIZERS[type(g_convolutions[0].kernel_initializer).__name__],
+        "latent_size": generator.input_shape[1],
+        "generator_widths": tuple(layer.filters for layer in g_convolutions[:-1]),
+        "generator_slope": float(g_activations[0].negative_slope),
+        "discriminator_widths": tuple(layer.filters for layer in d_convolutions[:hidden]),
+        "discriminator_slopes": tuple(map(float, slopes)),
+        "discriminator_norm": {hidden: "batch", hidden - 1: "batch-inner", 0: "none"}[len(d_norms)],
+        "head_channels": d_convolutions[hidden].filters if d_convolutions[hidden:] else 0,
+        "minibatch_deviation": batch_multiple(discriminator) if deviation else 0,
+    }
+
+
+def _parts(network):
+    layers = keras.layers
+    kinds = (layers.Conv2D, layers.Conv2DTranspose), layers.BatchNormalization, (layers.ReLU, layers.LeakyReLU)
+    return [[layer for layer in network.layers if isinstance(layer, kind)] for kind in kinds]
+
+
+def _write_down(network):
+    """A network's layers as text."""
+    if not isinstance(network, keras.Function):
+        return repr(network)
+    parts = _without_precision(network.get_config()["layers"])
+    text = json.dumps(parts, sort_keys=True, default=str)
+    for number, part in enumerate(parts):
+        text = text.replace(json.dumps(part["name"]), str(number))
+    return text
+
+
+def _without_precision(part):
+    if isinstance(part, dict):
+        return {name: _without_precision(value) for name, value in part.items() if name != "dtype"}
+    return [*map(_without_precision, part)] if isinstance(part, list | tuple) else part
