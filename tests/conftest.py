@@ -1,5 +1,6 @@
 """Shared by all tests: a recipe small enough to train in seconds, and pictures of every kind."""
 
+import functools
 import gc
 import os
 
@@ -30,6 +31,9 @@ TINY = (
     "ema_half_life=20",
     "r1_interval=2",
 )
+LONGEST = ("test_fit.py", "test_distribution.py", "test_engine.py", "test_cli.py", "test_evaluate.py", "test_while_training.py")
+# Where it does not matter which mechanisms train: a graph that is made in less time.
+PLAIN = (*TINY, "r1_weight=0", "augmentations=")
 
 
 # Ignored where the tests run in a shell's background, and then in all processes that they start.
@@ -37,8 +41,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):
-    """The longest first, so that both processes come to an end together."""
-    items.sort(key=lambda item: "sigkill" not in item.name)
+    """The longest first, so that both processes come to an end together; by file, since they share fixtures."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
 def pytest_collection():
@@ -66,15 +70,39 @@ def tiny():
     return get_recipe("default").override(*TINY)
 
 
+@pytest.fixture(scope="session")
+def plain():
+    """The same without what takes longest to trace."""
+    return get_recipe("default").override(*PLAIN)
+
+
 @pytest.fixture
 def faces(tmp_path):
     """A folder of 12 drawn faces, in all formats."""
-    folder = tmp_path / "faces"
+    return save_faces(tmp_path / "faces")
+
+
+def save_faces(folder):
     folder.mkdir()
     for i in range(12):
         suffix = ("png", "jpg", "webp", "gif", "bmp")[i % 5]
         Image.fromarray(draw_face(i, 40)).save(folder / f"face{i:02}.{suffix}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def extractors():
+    from ganime.metrics.features import FeatureExtractor
+
+    build = functools.cache(FeatureExtractor)
+    return lambda name="lite0", weights=None: build(name, weights)
+
+
+@pytest.fixture
+def one_extractor(extractors, monkeypatch):
+    """A feature network is built once, not by each command that uses it."""
+    for module in ("ganime.metrics.features", "ganime.generation.projection"):
+        monkeypatch.setattr(f"{module}.FeatureExtractor", extractors)
 
 
 @pytest.fixture

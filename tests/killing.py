@@ -8,17 +8,19 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 
-def kill_until_done(code, arguments, kills=6, longest=1.0):
+def kill_until_done(code, arguments, kills=6, longest=0.4):
     """Run the code, kill it (SIGKILL) after a random time, at most `kills` times, then let it finish; how often it was killed.
 
-    The first 0.3 seconds are left out: Python and NumPy need them to be there.
+    The time begins when the code has printed a line.
     """
     moments = random.Random(0)
     killed = 0
     while True:
-        process = subprocess.Popen([sys.executable, "-c", code, *map(str, arguments)], cwd=ROOT, stderr=subprocess.PIPE)
+        command = [sys.executable, "-c", code, *map(str, arguments)]
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process.stdout.readline()
         try:
-            _, errors = process.communicate(timeout=0.3 + moments.uniform(0, longest) if killed < kills else 120)
+            _, errors = process.communicate(timeout=moments.uniform(0, longest) if killed < kills else 120)
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()

@@ -29,11 +29,6 @@ def start(tmp_path):
     return start
 
 
-def test_faces_without_a_note():
-    done = run("import ganime; print(ganime.sample(ganime.load_generator(), [1]).shape)")
-    assert (done.stdout, done.stderr) == ("(1, 64, 64, 3)\n", "")
-
-
 def test_what_is_no_note_is_shown(start):
     done = start("import ganime, tensorflow; print(tensorflow.__name__)")
     assert (done.stdout, done.stderr) == ("tensorflow\n", "E0000 fault\nsaid\n")

@@ -18,9 +18,9 @@ from ganime.history import read_history
 from ganime.metrics import while_training
 from ganime.networks import build_generator
 from ganime.run import Run
-from tests.conftest import TINY
+from tests.conftest import PLAIN
 
-OPTIONS = [word for text in TINY for word in ("--set", text)]
+OPTIONS = [word for text in PLAIN for word in ("--set", text)]
 
 
 @pytest.fixture(autouse=True)
@@ -36,32 +36,32 @@ def run(*arguments):
     return result.stdout
 
 
-def test_from_training_with_scores_to_a_score(monkeypatch, tmp_path):
+def test_from_training_with_scores_to_a_score(monkeypatch, tmp_path, one_extractor):
     (tmp_path / "faces").mkdir()
     for i in range(150):
         Image.fromarray(draw_face(i, 32)).save(tmp_path / "faces" / f"{i}.png")
-    monkeypatch.setattr(while_training, "Evaluation", partial(while_training.Evaluation, samples=30))
+    monkeypatch.setattr(while_training, "Evaluation", partial(while_training.Evaluation, samples=12))
     out = run("fit", "--data", "faces", "--steps", "2", "--evaluate-every", "2", "--run", "scored", *OPTIONS)
     assert "step 2: FD-lite0" in out and "of 150 pictures in faces" in out
     history = read_history(Run("scored").history_path)
-    out = run("evaluate", "scored", "--data", "faces", "--part", "test", "--samples", "30")
+    out = run("evaluate", "scored", "--data", "faces", "--part", "test", "--samples", "12")
     line = json.loads(out.splitlines()[-1])
     assert f"KID-lite0  {line['scores']['KID-lite0']:.4g}" in out
     assert line["scores"] == pytest.approx({name: history[name][1] for name in line["scores"]}, rel=1e-5)
-    assert (line["samples"], line["size"], line["real"]["part"], line["truncation"]) == (30, 32, "test", 1.0)
+    assert (line["samples"], line["size"], line["real"]["part"], line["truncation"]) == (12, 32, "test", 1.0)
     kept = Run("scored").evaluations_path.read_text().splitlines()
     assert [json.loads(text) for text in kept] == [line]
 
     # On with more pictures: what was held out is other pictures now, so the best generator is looked for anew.
     (tmp_path / "more").mkdir()
-    for i in range(150, 200):
+    for i in range(150, 180):
         Image.fromarray(draw_face(i, 32)).save(tmp_path / "more" / f"{i}.png")
     scored = ("--steps", "4", "--evaluate-every", "2", "--run", "scored", *OPTIONS)
     before = Run("scored").best_path.read_bytes()
     refused = CliRunner().invoke(cli, ["fit", "--data", "faces", "--data", "more", *scored])
     assert refused.exit_code == 2 and "use --changed-data" in refused.output
     out = run("fit", "--data", "faces", "--data", "more", "--changed-data", *scored)
-    assert " of 150 pictures in faces and below + 50 pictures in more and below" in out and "(best so far)" in out
+    assert " of 150 pictures in faces and below + 30 pictures in more and below" in out and "(best so far)" in out
     config = Run("scored").read_config()
     assert [(data["step"], data["name"]) for data in config["data_before"]] == [(2, "faces")]
     assert config["data"]["name"] == "faces+more"
@@ -71,7 +71,7 @@ def test_from_training_with_scores_to_a_score(monkeypatch, tmp_path):
     assert json.loads(out.splitlines()[-1])["real"]["pictures"] == 15
     assert 15 in {len(np.load(path)) for path in (tmp_path / "keras").rglob("features-*.npy")}  # and no more were looked at
 
-    out = run("evaluate", "--images", "faces", "--data", "faces", "--samples", "40", "--size", "32", "--nearest", "n.png")
+    out = run("evaluate", "--images", "more", "--data", "more", "--samples", "20", "--size", "32", "--nearest", "n.png")
     scores = json.loads(out.splitlines()[-1])["scores"]
     assert scores["precision-lite0"] == 1 and scores["authenticity-lite0"] == 0
     with Image.open("n.png") as nearest:

@@ -155,7 +155,7 @@ def test_a_runs_edits_are_found_once_and_anew_when_it_has_changed(call, monkeypa
     assert code == 0 and "they are found anew" in output
 
 
-def test_a_picture_is_projected(call, monkeypatch):
+def test_a_picture_is_projected(call, monkeypatch, one_extractor):
     monkeypatch.setattr("ganime.generation.projection.BANK", 200)
     trained(build_generator(32, 8, (16, 8, 8))).save("g.keras")
     face = sampling.sample(sampling.load_generator("g.keras"), [5])[0]

@@ -1,5 +1,6 @@
 """Ways to damage files, and good files of every format to damage."""
 
+import functools
 import importlib.util
 import io
 import random
@@ -110,6 +111,7 @@ def read_damaged(path: Path, whole: bytes, lengths: tuple[int, ...], opened: Cal
     return outcomes
 
 
+@functools.cache
 def samples() -> dict[str, list[bytes]]:
     """Small files of each format that between them pass through most of its decoder."""
     plain, exif = face(), Image.Exif()

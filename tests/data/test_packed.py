@@ -268,7 +268,8 @@ from ganime import files
 from ganime.data import packed
 from ganime.data.folder import PictureFolder
 packed.CHUNK = 3 * 32 * 32 * 3
-packed.pack(PictureFolder(sys.argv[1]), sys.argv[2], 32, lambda *_: time.sleep(0.06))
+print("begins", flush=True)
+packed.pack(PictureFolder(sys.argv[1]), sys.argv[2], 32, lambda *_: time.sleep(0.02))
 """
 
 

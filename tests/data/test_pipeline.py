@@ -1,6 +1,3 @@
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -72,18 +69,6 @@ def test_only_what_is_asked_for_is_read():
     batch = next(iter(far))
     assert batch.dtype == tf.uint8 and batch.shape == (8, 4, 4, 3)
     assert len(read) < 1000  # the batch, and what is prefetched
-
-
-def test_python_ends_while_batches_are_loaded():
-    """With an iterator left open, in the middle of loading."""
-    code = """
-from ganime.data.drawn import DrawnFaces
-from ganime.data.pipeline import make_dataset
-from ganime.errors import InputError
-iterator = iter(make_dataset(DrawnFaces(), 64, 16))
-next(iterator)
-"""
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
 @pytest.mark.parametrize(("count", "size", "batch"), [(8, 32, 0), (8, 0, 4), (0, 32, 4)])

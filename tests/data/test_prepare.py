@@ -261,7 +261,8 @@ import sys, time
 from pathlib import Path
 from ganime.data.prepare import prepare
 from ganime.data.sources import open_listing
-prepare(open_listing(sys.argv[1]), Path(sys.argv[2]), None, report=lambda *_: time.sleep(0.05))
+print("begins", flush=True)
+prepare(open_listing(sys.argv[1]), Path(sys.argv[2]), None, report=lambda *_: time.sleep(0.02))
 """
 
 

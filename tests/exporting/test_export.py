@@ -31,10 +31,17 @@ def generator_path(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory, generator_path):
-    """An export to a folder of each kind, to be copied."""
-    place = tmp_path_factory.mktemp("folders")
-    return {kind: export(generator_path, kind, place / NAMES[kind]).path for kind in ("saved-model", "web")}
+def exported(tmp_path_factory, generator_path):
+    """Copies an export of a kind, made once, to a place."""
+    folder = tmp_path_factory.mktemp("exported")
+
+    def copy(kind, place):
+        made = folder / NAMES[kind]
+        if not made.exists():
+            export(generator_path, kind, made)
+        return shutil.copytree(made, place) if made.is_dir() else shutil.copy(made, place)
+
+    return copy
 
 
 @pytest.mark.parametrize("kind", NAMES)
@@ -93,9 +100,8 @@ def test_files_say_what_they_are(tmp_path, generator_path):
 
 
 @pytest.mark.parametrize("kind", NAMES)
-def test_a_file_that_makes_other_images_is_not_kept(tmp_path, generator_path, kind, monkeypatch):
-    path = tmp_path / NAMES[kind]
-    export(generator_path, kind, path)
+def test_a_file_that_makes_other_images_is_not_kept(tmp_path, generator_path, exported, kind, monkeypatch):
+    path = exported(kind, tmp_path / NAMES[kind])
     before = {file: file.read_bytes() for file in [path, *path.rglob("*")] if file.is_file()}
     run = MODULES[kind].run
     monkeypatch.setattr(MODULES[kind], "run", lambda path, latents: run(path, latents) + 2e-4)
@@ -106,8 +112,8 @@ def test_a_file_that_makes_other_images_is_not_kept(tmp_path, generator_path, ki
 
 
 @pytest.mark.parametrize(("kind", "name"), [("saved-model", "variables/variables.index"), ("web", "style.css")])
-def test_an_export_replaces_an_earlier_one(tmp_path, generator_path, folders, kind, name):
-    place = shutil.copytree(folders[kind], tmp_path / NAMES[kind])
+def test_an_export_replaces_an_earlier_one(tmp_path, generator_path, exported, kind, name):
+    place = exported(kind, tmp_path / NAMES[kind])
     before = {*place.rglob("*")}
     (place / name).write_bytes(b"")
     export(generator_path, kind, place)
@@ -126,8 +132,8 @@ def test_an_export_replaces_an_earlier_one(tmp_path, generator_path, folders, ki
         ("web", "favicon.ico"),
     ],
 )
-def test_no_other_programs_file_is_replaced_at_any_depth(tmp_path, generator_path, folders, kind, name):
-    place = shutil.copytree(folders[kind], tmp_path / NAMES[kind])
+def test_no_other_programs_file_is_replaced_at_any_depth(tmp_path, generator_path, exported, kind, name):
+    place = exported(kind, tmp_path / NAMES[kind])
     if "style.css/" in name:
         (place / "style.css").unlink()
     (place / name).parent.mkdir(exist_ok=True)

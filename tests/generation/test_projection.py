@@ -9,7 +9,7 @@ from tests.generation.test_sampling import trained
 
 
 @pytest.fixture
-def generator(monkeypatch):
+def generator(monkeypatch, one_extractor):
     monkeypatch.setattr(projection, "BANK", 200)
     return trained(build_generator(32, 8, (16, 8, 8)))
 

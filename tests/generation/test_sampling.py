@@ -1,6 +1,3 @@
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -10,7 +7,6 @@ from ganime.generation import latents, sampling
 from ganime.generation.sampling import sample
 from ganime.networks import build_generator
 from ganime.pictures.grids import to_uint8
-from tests.conftest import ROOT
 
 
 @pytest.fixture
@@ -88,24 +84,6 @@ def test_half_precision():
     finally:
         keras.config.set_dtype_policy(before)
     assert_same(trained(generator), levels=8)
-
-
-def test_generators_are_not_kept():
-    """In a process of its own, where nothing that other tests left behind can keep them."""
-    code = (
-        "import gc, weakref\n"
-        "gc.disable()\n"  # an import in three quarters of its time
-        "from ganime.networks import build_generator\n"
-        "from ganime.generation.sampling import sample\n"
-        "gc.freeze()\n"
-        "generator = build_generator(32, 8, (4, 4, 4))\n"
-        "sample(generator, [0])\n"
-        "kept = weakref.ref(generator)\n"
-        "del generator\n"
-        "gc.collect()\n"
-        "assert kept() is None\n"
-    )
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
 def test_an_installed_package_without_its_generator_says_so(monkeypatch, tmp_path):

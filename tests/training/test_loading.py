@@ -1,8 +1,5 @@
 """A whole GAN out of a file, as a person loads it and as Keras does."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
@@ -49,24 +46,3 @@ def test_what_is_no_gan_is_refused_in_a_line(saved, tmp_path):
         with pytest.raises(GanimeError, match=message) as error:
             ganime.load_gan(path)
         assert isinstance(error.value, InputError)
-
-
-CODE = """
-import gc, sys
-gc.disable()
-import {first}
-assert "keras" in sys.modules or "tensorflow" not in sys.modules
-import ganime, keras
-assert "ganime.training.gan" not in sys.modules
-gan = keras.models.load_model({path!r})
-print(type(gan).__module__, int(gan.step))
-gc.freeze()
-"""  # the search for garbage takes a quarter of an import's time
-
-
-def test_keras_finds_the_class_that_nobody_has_imported(saved):
-    """Whichever is imported first; and `import ganime` imports neither Keras nor TensorFlow for that."""
-    path = str(saved[0] / "gan.keras")
-    codes = [CODE.format(first=first, path=path) for first in ("ganime", "keras")]
-    started = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for code in codes]
-    assert [process.communicate()[0] for process in started] == ["ganime.training.gan 2\n"] * 2

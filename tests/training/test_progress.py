@@ -41,9 +41,9 @@ def play(tmp_path, monkeypatch):
     return play
 
 
-def test_a_training_tells_how_far_it_is_and_is_among_the_runs(tiny, tmp_path, monkeypatch, capsys):
+def test_a_training_tells_how_far_it_is_and_is_among_the_runs(plain, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    fit("run", tiny, DrawnFaces(20), STEPS)
+    fit("run", plain, DrawnFaces(20), STEPS)
     out, err = capsys.readouterr()
     for word in (
         "default with ",
@@ -58,9 +58,9 @@ def test_a_training_tells_how_far_it_is_and_is_among_the_runs(tiny, tmp_path, mo
     (run,) = runs()
     assert (run.name, run.step, run.pictures, run.image_size, run.problem) == ("run", STEPS, 20, 32, "")
     assert run.scores.keys() == {"d_loss", "g_loss"} and run.recipe.startswith("default with ")
-    fit("run", tiny, DrawnFaces(20), STEPS, verbose=0)
+    fit("run", plain, DrawnFaces(20), STEPS, verbose=0)
     assert capsys.readouterr() == ("", "")
-    fit("run", tiny, DrawnFaces(20), STEPS)
+    fit("run", plain, DrawnFaces(20), STEPS)
     assert "run is at step 30 already; a larger `steps` extends it" in capsys.readouterr().out
 
 
