@@ -156,7 +156,7 @@ def test_resident_pictures_give_the_pipelines_batches():
     kept = RememberedPictures(pictures, 8)
     for flips in (False, True):
         expected = [batch.numpy() for batch in make_dataset(kept, 8, 4, 3, 15, seed=5, flips=flips)]
-        assert kept.complete and (pictures.loaded == 1).all()
+        assert kept.complete  # two threads may load one picture at the same time
         next_batch = tf.function(resident_batches(kept.images, 4, seed=5, flips=flips))
         for step, batch in enumerate(expected, 3):
             assert np.array_equal(next_batch(tf.constant(step, tf.int64)), batch)
