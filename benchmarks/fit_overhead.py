@@ -11,12 +11,13 @@ from pathlib import Path
 
 import ganime  # isort: skip  (before TensorFlow: it switches oneDNN on)
 import click
-import keras
 import numpy as np
 import tensorflow as tf
 
+from ganime.training.periodic import Periodic
 
-class BareSteps(keras.callbacks.Callback):
+
+class BareSteps(Periodic):
     """After every few steps of `fit`, time as many bare steps on one batch that lies in memory.
 
     Args:
@@ -25,24 +26,21 @@ class BareSteps(keras.callbacks.Callback):
     """
 
     def __init__(self, batch, length):
-        super().__init__()
-        self.batch, self.length = batch, length
+        super().__init__(length)
+        self.batch = batch
         self.fit_seconds, self.bare_seconds = [], []  # pairs of wall-clock and of this process' CPU seconds
 
     def on_train_begin(self, logs=None):
         self.train_step = tf.function(self.model.train_step)
 
-    def next_due(self, step):
-        return (step // self.length + 1) * self.length
-
     def on_train_batch_end(self, batch, logs=None):
-        step, now = int(self.model.step.numpy()), _clocks()
-        if step % self.length:
+        step, now = self.step, _clocks()
+        if step % self.every:
             return
-        for _ in range(self.length):
+        for _ in range(self.every):
             bare = self.train_step(self.batch)
         float(bare["g_loss"])
-        if step > self.length:  # the first steps of both include tracing
+        if step > self.every:  # the first steps of both include tracing
             self.fit_seconds.append(now - self.since)
             self.bare_seconds.append(_clocks() - now)
         self.model.step.assign(step)  # so that grids and states come when they are due

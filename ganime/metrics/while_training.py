@@ -13,6 +13,7 @@ from ganime.files import atomic_write, insist
 from ganime.metrics.evaluation import GeneratedPictures, check_enough, describe_scores, reference_features, score
 from ganime.metrics.features import FeatureExtractor
 from ganime.training.checks import scale_pictures
+from ganime.training.periodic import next_multiple
 
 
 class Evaluation(keras.callbacks.Callback):
@@ -83,7 +84,7 @@ class Evaluation(keras.callbacks.Callback):
 
     def next_due(self, step: int) -> int:
         """The next step after which there is an evaluation (see `ganime.training.loop.train`)."""
-        return (step // self.every + 1) * self.every
+        return next_multiple(step, self.every)
 
     def on_epoch_end(self, epoch, logs=None):
         logs.update(self.scores)

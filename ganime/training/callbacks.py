@@ -13,7 +13,7 @@ from ganime.errors import GanimeError, NonFiniteError, missing
 from ganime.files import atomic_write, insist
 from ganime.state import sealed
 from ganime.training.interrupts import StopOnSignal
-from ganime.training.periodic import Periodic
+from ganime.training.periodic import Periodic, next_multiple
 from ganime.training.records import History, Plots, ProgressGif, SampleGrid
 
 __all__ = ["Checkpoint", "History", "Plots", "ProgressGif", "SampleGrid", "StopOnNonFinite", "StopOnSignal", "TensorBoard"]
@@ -106,8 +106,7 @@ class StopOnNonFinite(Periodic):
 
     def on_train_batch_end(self, batch, logs=None):
         causes = ("real_loss", "fake_loss", "r1")  # before the sums and scores that follow from them
-        rows = [*getattr(logs, "earlier", ()), logs]
-        for step, row in enumerate(rows, self.step - len(rows) + 1):
+        for step, row in self.each_step(logs):
             for name in sorted(row, key=lambda name: name not in causes):
                 if not np.isfinite(row[name]).all():
                     raise NonFiniteError(f"step {step}: {name} is {float(row[name])}; {REMEDY}")
@@ -130,7 +129,7 @@ class TensorBoard(keras.callbacks.TensorBoard):
     def next_due(self, step: int) -> int:
         """The next step that is written (see `ganime.training.loop.train`)."""
         every = self.update_freq if isinstance(self.update_freq, int) and not self._should_trace else 1
-        return (step // every + 1) * every
+        return next_multiple(step, every)
 
     def on_train_batch_begin(self, batch, logs=None):
         self._global_train_batch = int(self.model.step.numpy()) + self.model.steps_per_execution - 1  # Keras adds 1

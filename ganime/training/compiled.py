@@ -13,7 +13,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from ganime.files import atomic_write, home
+from ganime.files import atomic_write, hash_file, home
 
 MOST = 20  # programs that are kept, the latest; one takes some 10 MB
 
@@ -67,7 +67,7 @@ def seal_compiled(folder: Path) -> None:
         for path in folder.glob("*.pb"):
             if not _seal_of(path).exists():
                 with atomic_write(_seal_of(path)) as part:
-                    part.write_text(_digest(path))
+                    part.write_text(hash_file(path))
 
 
 def _seal_of(path):
@@ -76,11 +76,6 @@ def _seal_of(path):
 
 def _is_whole(path):
     try:
-        return _seal_of(path).read_text() == _digest(path)
+        return _seal_of(path).read_text() == hash_file(path)
     except FileNotFoundError:
         return False
-
-
-def _digest(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

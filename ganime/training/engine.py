@@ -131,7 +131,7 @@ def choose(engine: Engine, hardware: Hardware, recipe: Recipe, pictures: int, st
 
 def complete(engine: Engine, recipe: Recipe, pictures: int, steps: int) -> Engine:
     """What `choose` chooses for this computer, several GPUs included."""
-    hardware = find_hardware(gpu_memory=not engine.strategy)
+    hardware = find_hardware(gpu_memory=not engine.strategy and engine.keep_pictures is None)
     alone = engine.strategy or engine.jit_compile or engine.keep_pictures == "device" or engine.precision == "float16"
     if not alone and (gpus := shared_gpus(hardware, recipe)) > 1:
         engine = replace(engine, strategy=make_strategy("mirrored", gpus))

@@ -1,5 +1,6 @@
 """Recipe + pictures + run directory -> a trained GAN."""
 
+import functools
 import os
 import re
 import time
@@ -187,23 +188,24 @@ def _check_parts(recipe, engine):
 
 def _make_source(recipe, pictures, first, steps, seed, engine):
     """Where each stretch of steps gets its batches from: the pipeline, until the device itself holds all pictures."""
-    kept = None if engine.keep_pictures == "disk" else RememberedPictures(pictures, recipe.image_size)
+    if engine.keep_pictures != "disk":
+        pictures = RememberedPictures(pictures, recipe.image_size)
     size = recipe.image_size, recipe.batch_size
 
     def make(context=None):
-        given = pictures if kept is None else kept
-        return make_dataset(given, *size, first, steps, seed, recipe.flips, shares(engine.strategy))
+        return make_dataset(pictures, *size, first, steps, seed, recipe.flips, shares(engine.strategy))
 
     batches = iter(engine.strategy.distribute_datasets_from_function(make) if engine.strategy else make())
-    resident = []
 
     def next_batch(step):
         return next(batches)
 
+    @functools.cache
+    def on_device():
+        return resident_batches(pictures.images, recipe.batch_size, seed, recipe.flips)
+
     def source():
-        if engine.keep_pictures == "device" and kept.complete and not resident:
-            resident.append(resident_batches(kept.images, recipe.batch_size, seed, recipe.flips))
-        return resident[0] if resident else next_batch
+        return on_device() if engine.keep_pictures == "device" and pictures.complete else next_batch
 
     return source
 

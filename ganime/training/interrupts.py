@@ -9,8 +9,8 @@ from ganime.training.periodic import Periodic
 
 
 class StopOnSignal(Periodic):
-    """Let training end after the present step on Ctrl-C or SIGTERM; a second one ends the program as usual. A signal that was
-    ignored stays so, and SIGHUP is ignored: the training goes on when its terminal is gone.
+    """Let training end after the present step, or stretch of steps, on Ctrl-C or SIGTERM; a second one ends the program as
+    usual. A signal that was ignored stays so, and SIGHUP is ignored: the training goes on when its terminal is gone.
 
     Where several workers train together, one's signal ends the training of all, a step later.
 

@@ -7,6 +7,11 @@ import keras
 from ganime.bounds import check_whole
 
 
+def next_multiple(step: int, every: int) -> int:
+    """The first multiple of `every` after a step."""
+    return (step // every + 1) * every
+
+
 class Periodic(keras.callbacks.Callback):
     """What happens every so many steps of a `ganime.GAN`.
 
@@ -33,9 +38,14 @@ class Periodic(keras.callbacks.Callback):
 
     def next_due(self, step: int) -> float:
         """The next step after which this is to be called (see `ganime.training.loop.train`)."""
-        return math.inf if self.every is None else (step // self.every + 1) * self.every
+        return math.inf if self.every is None else next_multiple(step, self.every)
 
     def is_due(self):
         """Whether a multiple of `every` is among the steps since this was last asked."""
         before, self.seen = self.seen, self.step
         return self.seen // self.every > before // self.every
+
+    def each_step(self, logs: dict) -> list[tuple[int, dict]]:
+        """The steps that `on_train_batch_end` tells of, and what each logs: those of a stretch, or one."""
+        rows = [*getattr(logs, "earlier", ()), logs]
+        return [*enumerate(rows, self.step - len(rows) + 1)]

@@ -5,13 +5,13 @@ import io
 import time
 from contextlib import suppress
 
-import tensorflow as tf
 from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from ganime.errors import one_line
 from ganime.run import list_samples
+from ganime.training.hardware import find_hardware
 from ganime.training.periodic import Periodic
 
 WARM_UP = 5  # steps that are not timed: the first ones trace and allocate
@@ -198,9 +198,7 @@ def _small_picture(path):
 
 
 def _devices(strategy):
-    gpus = tf.config.list_physical_devices("GPU")
-    names = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
-    name, count = ", ".join(names) or "CPU (no GPU found)", strategy.num_replicas_in_sync
+    name, count = ", ".join(find_hardware(gpu_memory=False).gpus) or "CPU (no GPU found)", strategy.num_replicas_in_sync
     return name if count == 1 else f"{name}; {count} devices share each batch"
 
 

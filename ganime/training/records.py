@@ -136,11 +136,11 @@ class History(_ForPeople):
 
     def on_train_batch_end(self, batch, logs=None):
         self.end_step()
-        now, rows = time.monotonic(), [*getattr(logs, "earlier", ()), logs]
+        now, rows = time.monotonic(), self.each_step(logs)
         steps, duration = self.step - self.summary.step, (now - self.last_time) / len(rows)
         self.last_time = now
         rate = self.batch_size * steps / max(self.ended - self.began, 1e-9)
-        for step, values in enumerate(rows, self.step - len(rows) + 1):
+        for step, values in rows:
             row = {"step": str(step), "seconds": f"{self.summary.seconds + duration:.3f}", "images_per_second": f"{rate:.2f}"}
             row |= {name: repr(float(value)) for name, value in sorted(values.items())}
             self.summary.add({name: float(value) for name, value in row.items()})

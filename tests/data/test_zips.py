@@ -22,7 +22,7 @@ from ganime.data.folder import FolderListing, PictureFolder
 from ganime.data.names import show
 from ganime.data.zips import ZipListing
 from ganime.errors import GanimeError, InputError
-from tests.data.damage import CHANGES, damaged
+from tests.data.damage import read_damaged
 
 PICTURE = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR, and nothing looks further than here."
 STORED, DEFLATED = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
@@ -532,25 +532,6 @@ def test_whatever_is_damaged_there_is_no_crash_and_no_wrong_picture(tmp_path, mo
     with zipfile.ZipFile(path, "w") as file:
         for i, (name, content) in enumerate({**contents, "a/unnamed": PICTURE, "a/notes.txt": b"x"}.items()):
             file.writestr(_info(name), content, (STORED, DEFLATED)[i % 2])
-    whole, outcomes = path.read_bytes(), set()
-    for seed in range(300):
-        draw = random.Random(seed)
-        changes = [
-            (draw.choice(CHANGES), draw.randrange(len(whole)), draw.randrange(1, 50), draw.randrange(2**16))
-            for _ in range(draw.randint(1, 3))
-        ]
-        path.write_bytes(damaged(whole, changes, whole))
-        try:
-            listing = ZipListing(path)
-        except InputError as error:
-            assert not isinstance(error, UnreadablePicture) and str(error).isprintable()
-            outcomes.add("refused")
-            continue
-        for index in range(len(listing)):
-            try:
-                assert listing.read(index) in (*contents.values(), PICTURE)
-                outcomes.add("read")
-            except UnreadablePicture:
-                outcomes.add("unreadable")
-    assert outcomes == {"refused", "read", "unreadable"}
+    outcomes = read_damaged(path, path.read_bytes(), range(1, 50), ZipListing, 300, (*contents.values(), PICTURE))
+    assert outcomes.keys() == {"refused", "read", "unreadable"}
     assert [entry.name for entry in Path(tmp_path).iterdir()] == ["archive.zip"]
