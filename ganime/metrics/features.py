@@ -32,7 +32,7 @@ class FeatureNetwork:
         resize: How it resizes pictures, in words.
         find_weights: Where its weights lie; fetches them if need be.
         build: From the weights by their names to a model from pictures, float32 [batch, height, width, 3] from 0 to 255, to
-            {"features": float32 [batch, dimensions], "logits": float32 [batch, classes]}.
+            {"features": float32 [batch, dimensions], "logits": float32 [batch, classes]}; some weights have no logits.
         inception_score: Whether its logits are the Inception Score's.
     """
 
@@ -55,6 +55,7 @@ class FeatureExtractor:
         network: The `FeatureNetwork`.
         identity: What decides about the features, apart from the libraries; of JSON's types.
         model: The Keras model (see `FeatureNetwork.build`).
+        inception_score: Whether its logits are the Inception Score's, and the weights have them.
 
     Raises:
         InputError: If there is no such network, the file does not hold its weights, or not what its name says it does.
@@ -81,6 +82,7 @@ class FeatureExtractor:
                 self.model = self.network.build(content)
         except InputError as error:
             raise InputError(f"{show(path)}: {error}") from error
+        self.inception_score = self.network.inception_score and "logits" in self.model.output
         self.identity = {
             "network": name,
             "network_sha256": hash_file(module.__file__),
@@ -111,7 +113,7 @@ class FeatureExtractor:
             GanimeError: If they are not finite.
         """
         count, parts = len(pictures), []
-        keys = ["features", *(["logits"] if self.network.inception_score else [])]
+        keys = ["features", *(["logits"] if self.inception_score else [])]
         for start in range(0, count, BATCH):
             indices = list(range(start, min(start + BATCH, count)))
             outputs = self(pictures.load_batch(indices, size))

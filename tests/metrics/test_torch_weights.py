@@ -12,31 +12,29 @@ import pytest
 from ganime.errors import InputError
 from ganime.metrics import torch_weights
 from ganime.metrics.torch_weights import MAGIC, PROTOCOL, fold_batch_norm, get_weight, read_weights
-from tests.metrics.peers.weights import EXPECTED, LEGACY, ZIP
-
-FLOATS = b"ctorch\nFloatStorage\n"
-REBUILD = b"ctorch._utils\n_rebuild_tensor_v2\n"
+from tests.metrics.archives import FLOATS, MODULE, SCRIPTED_CLASS, plain, tensor, text
+from tests.metrics.peers.weights import EXPECTED, LEGACY, SCRIPT, SCRIPTED, ZIP
 
 
-@pytest.mark.parametrize("file", [LEGACY, ZIP], ids=["legacy", "zip"])
-def test_files_of_pytorch_are_read(file):
+@pytest.mark.parametrize(("file", "stored"), [(LEGACY, EXPECTED), (ZIP, EXPECTED), (SCRIPT, SCRIPTED)])
+def test_files_of_pytorch_are_read(file, stored):
     weights = read_weights(file)
-    assert list(weights) == list(EXPECTED)
-    for name, expected in EXPECTED.items():
+    assert list(weights) == list(stored)
+    for name, expected in stored.items():
         assert weights[name].dtype == expected.dtype
         np.testing.assert_array_equal(weights[name], expected)
-    assert np.shares_memory(weights["base"], weights["transposed"])
+    assert stored is SCRIPTED or np.shares_memory(weights["base"], weights["transposed"])
 
 
-@pytest.mark.parametrize("file", [LEGACY, ZIP], ids=["legacy", "zip"])
+@pytest.mark.parametrize("file", [LEGACY, ZIP, SCRIPT], ids=["legacy", "zip", "script"])
 def test_a_file_cut_short_anywhere_is_refused(file, tmp_path):
     content = file.read_bytes()
-    for size in (*range(0, len(content), 7), len(content) - 1):
+    for size in (*range(0, len(content), len(content) // 280), len(content) - 1):
         refuse(tmp_path, content[:size])
 
 
 @pytest.mark.filterwarnings("ignore:invalid escape sequence")
-@pytest.mark.parametrize("file", [LEGACY, ZIP], ids=["legacy", "zip"])
+@pytest.mark.parametrize("file", [LEGACY, ZIP, SCRIPT], ids=["legacy", "zip", "script"])
 def test_damage_is_refused_or_leaves_the_names_and_types(file, tmp_path):
     random = np.random.default_rng(0)
     content = np.frombuffer(file.read_bytes(), np.uint8)
@@ -49,6 +47,14 @@ def test_damage_is_refused_or_leaves_the_names_and_types(file, tmp_path):
         except InputError:
             continue
         assert sum(values.size for values in weights.values()) < 200
+
+
+def test_the_code_of_a_scripted_module_is_neither_read_nor_run(tmp_path):
+    with zipfile.ZipFile(SCRIPT) as archive, zipfile.ZipFile(tmp_path / "other.pt", "w") as other:
+        for file in archive.infolist():
+            code = "/code/" in file.filename
+            other.writestr(file, b"raise SystemExit" if code else archive.read(file))
+    assert read_weights(tmp_path / "other.pt").keys() == SCRIPTED.keys()
 
 
 class Harmful:
@@ -125,6 +131,14 @@ def test_keys_of_storages_are_strings(tmp_path):
         (b"\x82\x01.", "EXT1"),
         (b"cos\n" + b"x" * 500 + b"\n.", "asks for 'os x{77}'"),
         (b"ctorch\nBFloat16Storage\n.", "BFloat16Storage"),
+        (b"c__builtin__\nlist\n)\x81.", "__builtin__ list"),
+        (text(b"list") + b")\x81.", "NEWOBJ"),
+        (SCRIPTED_CLASS + b"K\x01\x85\x81.", "NEWOBJ"),
+        (MODULE + b"K\x01\x85b.", "BUILD"),  # what it holds is not by names
+        (MODULE + b".", "damaged"),  # nor is there anything
+        (MODULE + b"q\x00}" + text(b"a") + b"h\x00sb.", "two places"),  # it holds itself
+        (MODULE + b"}" + text(b"a") + MODULE + b"}q\x00bs" + text(b"b") + MODULE + b"h\x00bsb.", "two places"),
+        (MODULE + b"}" + text(b"a" * 600) + MODULE + b"}" + text(b"b" * 600) + b"Nsbsb.", "too long"),
     ],
 )
 def test_other_pickles_are_refused(tmp_path, instructions, reason):
@@ -198,19 +212,8 @@ def refuse(folder, content, reason=""):
 
 
 def state_dict(storage, offset, shape, strides):
-    """The pickle of {"a": tensor}, made by hand, since only PyTorch pickles tensors."""
-    type, key, size = storage
-    reference = b"(" + text(b"storage") + type + text(key) + text(b"cpu") + plain(size) + b"tQ"
-    tensor = REBUILD + b"(" + reference + plain(offset) + plain(shape) + plain(strides) + b"\x89}tR"
-    return b"\x80\x02}" + text(b"a") + tensor + b"s."
-
-
-def text(value):
-    return b"X" + struct.pack("<I", len(value)) + value
-
-
-def plain(value):
-    return pickle.dumps(value, 2)[2:-1].replace(b"q\x00", b"")
+    """The pickle of {"a": tensor}."""
+    return b"\x80\x02}" + text(b"a") + tensor(storage, offset, shape, strides) + b"s."
 
 
 def wrapped(pickled, wrap, compression=zipfile.ZIP_STORED, byteorder=b"little", little=True):
