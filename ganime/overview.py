@@ -4,11 +4,13 @@ import contextlib
 import json
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 from ganime.errors import InputError
 from ganime.history import last_row
 from ganime.recipes import Recipe, name_recipe
 from ganime.run import ROOT, Run, describe_origin
+from ganime.snapshots import kept_steps, owner
 
 
 @dataclass(frozen=True, repr=False)
@@ -25,6 +27,8 @@ class RunSummary:
         data: Name of the pictures.
         pictures: How many of them.
         image_size: Side of the faces in pixels.
+        snapshots: How many steps it keeps.
+        snapshots_size: Bytes of their files, which `size` has too.
         start: The trained weights that it started from, in words; empty if it did from first ones.
         problem: What is wrong with the run, and then all of the above but the first three may be missing; empty if nothing is.
     """
@@ -38,6 +42,8 @@ class RunSummary:
     data: str = ""
     pictures: int = 0
     image_size: int = 0
+    snapshots: int = 0
+    snapshots_size: int = 0
     start: str = ""
     problem: str = ""
 
@@ -45,7 +51,9 @@ class RunSummary:
         about = [f"step {self.step:,}", *self.describe_scores()]
         about += [f"{self.pictures:,} pictures of {self.image_size}x{self.image_size}"] if self.recipe else []
         about += [f"from {self.start}"] if self.start else []
-        about += [f"{self.size / 1e6:,.1f} MB", f"{self.trained:%Y-%m-%d %H:%M}", *filter(None, [self.problem])]
+        about += [f"{self.size / 1e6:,.1f} MB"]
+        about += [f"of these {self.snapshots_size / 1e6:,.1f} in {self.snapshots:,} snapshots"] if self.snapshots else []
+        about += [f"{self.trained:%Y-%m-%d %H:%M}", *filter(None, [self.problem])]
         return f"{self.name}: {', '.join(about)}"
 
     def describe_scores(self) -> list[str]:
@@ -84,11 +92,18 @@ def _summarize(run):
         problem = str(error)
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, OSError) as error:
         problem = f"what it has recorded is damaged: {type(error).__name__} {error}"
+    known |= {"snapshots": len(kept_steps(run.snapshots_path)), "snapshots_size": _measure(run.snapshots_path)}
+    trained = datetime.fromtimestamp(run.last_trained())
+    return RunSummary(run.name, trained, _measure(run.path), **known, problem=problem)
+
+
+def _measure(folder):
+    """Bytes of all files in a folder."""
     size = 0
-    for path in run.path.rglob("*"):
+    for path in folder.rglob("*"):
         with contextlib.suppress(FileNotFoundError):  # a training renames its files
             size += path.stat().st_size if path.is_file() else 0
-    return RunSummary(run.name, datetime.fromtimestamp(run.last_trained()), size, **known, problem=problem)
+    return size
 
 
 def _read_history(run):
@@ -109,8 +124,13 @@ def _distance_in_training(run):
 def _distance_evaluated(run):
     if not run.evaluations_path.exists():
         return {}
-    scores = json.loads(run.evaluations_path.read_text(encoding="utf-8").splitlines()[-1])["scores"]
-    return {name: float(value) for name, value in scores.items() if _is_distance(name)}
+    lines = run.evaluations_path.read_text(encoding="utf-8").splitlines()
+    if not lines:
+        raise ValueError(f"{run.evaluations_path.name} is empty")
+    for result in map(json.loads, reversed(lines)):
+        if not owner(Path(result.get("model", "")))[1]:  # a step that it keeps is not how good it is now
+            return {name: float(value) for name, value in result["scores"].items() if _is_distance(name)}
+    return {}
 
 
 def _is_distance(name):

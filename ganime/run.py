@@ -18,7 +18,7 @@ from ganime.state import State, newest_state, read_about
 
 ROOT = Path("checkpoints")
 SAMPLE = re.compile(r"step-(\d+)\.png")
-_DATA = {"pictures": int, "fingerprint": str, "name": str}  # what is known of pictures
+_DATA = {"pictures": int, "fingerprint": str, "name": str, "labels": str}  # what is known of pictures; labels not always
 _FROM = {"name": str, "sha256": str}  # what is known of the weights that a run started from
 
 log = logging.getLogger("ganime")
@@ -43,10 +43,11 @@ class Run:
         if not Path(text).name.strip(".") or "\0" in text:
             raise InputError(f"{text!r} names no folder of its own, as a run does")
         self.path = Path(text) if os.path.dirname(text) else ROOT / text
-        self.name = text
+        self.name, self.short_name = text, self.path.name
         self.config_path = self.path / "config.json"
         self.history_path = self.path / "history.csv"
         self.samples_path = self.path / "samples"
+        self.snapshots_path = self.path / "snapshots"
         self.gif_path = self.path / "progress.gif"
         self.generator_path = self.path / "generator.keras"
         self.best_path = self.path / "best.keras"
@@ -144,9 +145,9 @@ class Run:
             config = json.loads(self.config_path.read_text(encoding="utf-8"))
             Recipe(**config["recipe"])
             _check_types(config, {"seed": int})
-            _check_types(config["data"], _DATA)
+            _check_types({"labels": "", **config["data"]}, _DATA)
             for data in config.get("data_before", []):
-                _check_types(data, {"step": int, **_DATA})
+                _check_types({"labels": "", **data}, {"step": int, **_DATA})
             if (origin := config.get("from")) is not None:
                 _check_types(origin, {**_FROM, **({"step": int} if "step" in origin else {})})
         except FileNotFoundError:
@@ -169,7 +170,7 @@ class Run:
 
     def tidy(self, state: State | None) -> None:
         """Remove what a kill has left unfinished, and keep a damaged last state aside, so that the one before stays."""
-        for folder in (self.path, self.state_path.parent, self.samples_path):
+        for folder in (self.path, self.state_path.parent, self.samples_path, self.snapshots_path):
             remove_parts(folder)
         if state and state.path != self.state_path and self.state_path.exists():
             os.replace(self.state_path, self.state_path.with_name("damaged.weights.h5"))
@@ -231,7 +232,8 @@ def describe_origin(origin: dict) -> str:
         >>> describe_origin({"name": "faces-default", "step": 2000, "sha256": "…"})
         'faces-default at step 2,000'
     """
-    return f"{origin['name']} at step {origin['step']:,}" if "step" in origin else origin["name"]
+    said = "step" not in origin or origin["name"].endswith(f"@{origin['step']}")
+    return origin["name"] if said else f"{origin['name']} at step {origin['step']:,}"
 
 
 def library_versions() -> dict[str, str]:
@@ -263,7 +265,7 @@ def _compare(before, now, without_data=False):
 
 
 def _same_data(one, other):
-    return all(one[name] == other[name] for name in ("pictures", "fingerprint"))
+    return all(one.get(name) == other.get(name) for name in ("pictures", "fingerprint", "labels"))
 
 
 def _pass_on(config, data, step):
@@ -271,7 +273,7 @@ def _pass_on(config, data, step):
     before = [*config.get("data_before", [])]
     if not _same_data(config["data"], data):
         if not before or before[-1]["step"] < step:  # else no step was made with them
-            before.append({"step": step, **{name: config["data"][name] for name in _DATA}})
+            before.append({"step": step, **{name: config["data"][name] for name in _DATA if name in config["data"]}})
         elif _same_data(before[-1], data):
             before.pop()
     return before

@@ -13,7 +13,7 @@ STRENGTHS = (-3, -2, -1, 0, 1, 2, 3)
 
 
 @click.command()
-@click.argument("generator", required=False, metavar="[RUN|FILE.keras]")
+@click.argument("generator", required=False, metavar="[RUN[@STEP]|FILE.keras]")
 @faces_options(SEEDS)
 @click.option("--sheet", type=click.Path(path_type=Path), metavar="FILE", help="Show a film strip of every edit there.")
 @force_option

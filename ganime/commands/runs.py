@@ -41,18 +41,20 @@ def runs():
     table.add_column("score", no_wrap=True)
     table.add_column("MB", justify="right", no_wrap=True)
     table.add_column("last trained", no_wrap=True)
+    rows = [_describe(run) for run in found]
+    if kept := any(run.snapshots for run in found):
+        table.add_column("snapshots", no_wrap=True)
     if any(run.problem for run in found):
         table.add_column("what is wrong", overflow="fold", min_width=16)
-    rows = [_describe(run) for run in found]
     for cells in rows:
-        table.add_row(*map(Text, cells[: len(table.columns)]))
+        table.add_row(*map(Text, (cells if kept else [*cells[:8], *cells[9:]])[: len(table.columns)]))
     if console.measure(table, options=console.options.update_width(1000)).minimum <= console.width:
         console.print(table)
         return
-    for run, (name, recipe, pictures, side, step, score, size, trained, problem) in zip(found, rows, strict=True):
+    for run, (name, recipe, pictures, side, step, score, size, trained, snapshots, problem) in zip(found, rows, strict=True):
         click.echo(name)
         lines = [recipe, f"{pictures}, {side}x{side}"] if run.recipe else []
-        lines += [", ".join(filter(None, [f"step {step}", score, f"{size} MB", trained])), problem]
+        lines += [", ".join(filter(None, [f"step {step}", score, f"{size} MB", trained])), snapshots, problem]
         for line in filter(None, lines):
             click.echo(click.wrap_text(line, console.width, "  ", "    "))
 
@@ -62,5 +64,6 @@ def _describe(run):
     pictures = f"{run.data}: {run.pictures:,}" if run.recipe else ""
     recipe = f"{run.recipe}, from {run.start}" if run.start else run.recipe
     cells = [run.name, recipe, pictures, str(run.image_size or ""), f"{run.step:,}", ", ".join(run.describe_scores())]
-    cells += [f"{run.size / 1e6:,.1f}", f"{run.trained:%Y-%m-%d %H:%M}", run.problem]
+    snapshots = f"{run.snapshots:,}: {run.snapshots_size / 1e6:,.1f} MB" if run.snapshots else ""
+    cells += [f"{run.size / 1e6:,.1f}", f"{run.trained:%Y-%m-%d %H:%M}", snapshots, run.problem]
     return [one_line(cell, longest=300) for cell in cells]

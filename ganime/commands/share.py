@@ -10,7 +10,7 @@ from ganime.data.names import show
 
 
 @click.command()
-@click.argument("run_name", metavar="RUN")
+@click.argument("run_name", metavar="RUN[@STEP]")
 @click.option("--output", required=True, type=click.Path(path_type=Path), metavar="FOLDER", help="Where to write it.")
 @click.option("--license", "license_name", metavar="SPDX", help="Of the generator, as in CC-BY-4.0.")
 @click.option("--push", "hub_name", metavar="USER/NAME", help="Also push it to the model hub, under this name.")
@@ -33,12 +33,12 @@ def share(run_name, output, license_name, hub_name):
     """
     from ganime.exporting.card import check_license
     from ganime.exporting.hub import check_push, push
-    from ganime.run import Run
+    from ganime.snapshots import open_run
 
     check_place("--output", output, folder=True)
     if license_name is not None:
         check_license(license_name)
-    run = Run(run_name)
+    run = open_run(run_name)
     run.read_config()
     if hub_name is not None:
         check_push(hub_name)

@@ -4,7 +4,7 @@ import io
 import itertools
 import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -93,8 +93,13 @@ def save_animation(
         raise GanimeError(f"no samples to make {show(path)} of; `fit --sample-every` says when they are saved")
     check_animation(path)
     sound = _sound(samples)
-    save_frames(path, (np.asarray(_frame(*sample, max_size)) for sample in sound), len(sound), fps, hold)
+    save_frames(path, (_frame(*sample, max_size) for sample in sound), len(sound), fps, hold)
     return len(sound)
+
+
+def choose_evenly(things: Sequence, most: int) -> list:
+    """At most so many of some things, evenly chosen, in their order; of two or more the first and the last are among them."""
+    return [things[i] for i in np.unique(np.linspace(0, len(things) - 1, most).round().astype(int))]
 
 
 def _sound(samples):
@@ -123,17 +128,32 @@ def _sound(samples):
 
 
 def _frame(step, path, max_size):
-    """A sample, scaled, over a strip with the step's number; sides are even, as video needs them."""
+    """The frame of a sample."""
     try:
-        image = Image.fromarray(decode_picture(read_picture(path)))
+        picture = decode_picture(read_picture(path))
     except UnreadablePicture as error:
         raise GanimeError(f"{show(path)}: {show(str(error))}; it was changed meanwhile, make the animation again") from error
+    return number(picture, step, max_size)
+
+
+def number(picture: np.ndarray, step: int, max_size: int) -> np.ndarray:
+    """A frame: a picture over a line with a step's number.
+
+    Args:
+        picture: uint8 [height, width, 3], RGB.
+        step: The step.
+        max_size: The frame's longer side in pixels, at most.
+
+    Returns:
+        uint8 [height, width, 3]; the sides are even, as video needs them.
+    """
+    image = Image.fromarray(picture)
     strip = max(14, min(max_size, image.height) // 24)
     image.thumbnail((max_size, max_size - strip - 2), Image.Resampling.LANCZOS)
     frame = Image.new("RGB", (image.width // 2 * 2, (image.height + strip + 1) // 2 * 2), "white")
     frame.paste(image)
     ImageDraw.Draw(frame).text((4, frame.height - strip), f"step {step:,}", "black", ImageFont.load_default(strip * 0.75))
-    return frame
+    return np.asarray(frame)
 
 
 def _write_webp(path, frames, seconds, count):

@@ -1,12 +1,13 @@
 """Pictures for people: grids and plots (no TensorFlow)."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ganime.errors import InputError
+from ganime.errors import InputError, one_line
 from ganime.files import atomic_write
 
 GAP = 2  # pixels between and around the pictures of a grid
@@ -66,6 +67,30 @@ def add_caption(image: np.ndarray, text: str) -> np.ndarray:
     line = Image.new("RGB", (image.shape[1], 16), "white")
     ImageDraw.Draw(line).text((2, 1), text, "black", ImageFont.load_default(12))
     return np.concatenate([image, np.asarray(line)])
+
+
+def add_headings(image: np.ndarray, texts: Sequence[str]) -> np.ndarray:
+    """A picture of equally wide columns, uint8 [height, width, 3], under a line with a text over each, as large as fits, up to
+    18 pixels: uint8 [height + line, width, 3]."""
+    column = image.shape[1] / len(texts)
+    longest = max(ImageFont.load_default(18).getlength(text) for text in texts)
+    size = max(6, min(18, int(18 * 0.9 * column / longest)))
+    line = Image.new("RGB", (image.shape[1], size + 6), "white")
+    draw, font = ImageDraw.Draw(line), ImageFont.load_default(size)
+    for i, text in enumerate(texts):
+        draw.text(((i + 0.5) * column, line.height / 2), text, "black", font, anchor="mm")
+    return np.concatenate([np.asarray(line), image])
+
+
+def add_names(grid: np.ndarray, names: Sequence[str], gap: int = GAP) -> np.ndarray:
+    """A grid with a name before each of its rows, in a column on white: uint8 [height, width + 16 to 120, 3]."""
+    font, pitch = ImageFont.load_default(12), (len(grid) - gap) / len(names)
+    shown = [one_line(name, 18) for name in names]
+    column = Image.new("RGB", (math.ceil(max(map(font.getlength, shown))) + 12, len(grid)), "white")
+    draw = ImageDraw.Draw(column)
+    for row, name in enumerate(shown):
+        draw.text((6, gap / 2 + (row + 0.5) * pitch), name, "black", font, anchor="lm")
+    return np.concatenate([np.asarray(column), grid], axis=1)
 
 
 def check_sides(path: Path, width: int, height: int) -> None:

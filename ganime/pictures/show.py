@@ -38,14 +38,18 @@ def show(faces: np.ndarray | Iterable[np.ndarray], scale: int | None = None, col
     return Image.fromarray(make_grid(enlarge(faces, scale), columns))
 
 
-def animate(frames: np.ndarray | Iterable[np.ndarray], fps: float = 25, scale: int = 1) -> "Animation":
+def animate(
+    frames: np.ndarray | Iterable[np.ndarray], fps: float = 25, scale: int = 1, columns: int | None = None
+) -> "Animation":
     """Frames one after the other, over and over, such as `walk` makes them; a notebook shows them where they are the last line
     of a cell.
 
     Args:
-        frames: As `show` takes faces.
+        frames: As `show` takes faces, a face for each frame; or several for each, [frames, count, height, width, 3], such as
+            `over_time` makes them, which are laid out in rows.
         fps: Frames per second, 0.1 to 50.
         scale: How many times as large; a notebook shows small frames enlarged anyway.
+        columns: Faces in a row, where there are several in a frame; as near to a square as it goes by default.
 
     Raises:
         InputError: If these are no pictures, or in another range.
@@ -54,6 +58,9 @@ def animate(frames: np.ndarray | Iterable[np.ndarray], fps: float = 25, scale: i
         >>> animate(np.zeros((3, 64, 64, 3), np.uint8))
         <an animation of 3 frames, 64x64>
     """
+    frames = [*frames] if isinstance(frames, Iterator) else frames
+    if _are_several(frames):
+        frames = [make_grid(_check(faces), columns) for faces in frames]
     frames = enlarge(_check(frames), scale)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "animation.gif")
@@ -86,6 +93,14 @@ class Animation:
         """Write it as a `.gif`, whole or not at all."""
         with atomic_write(path) as part:
             part.write_bytes(self.gif)
+
+
+def _are_several(frames):
+    """Whether there are several faces in each frame."""
+    try:
+        return np.ndim(frames[0]) == 4
+    except (TypeError, LookupError, ValueError):
+        return False
 
 
 def _fitting(width):

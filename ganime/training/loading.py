@@ -17,6 +17,7 @@ from ganime.generation.archive import CONFIG, Unsound, read_archive, read_member
 from ganime.generation.sampling import find_generator, load_generator
 from ganime.recipes import Recipe
 from ganime.run import Run, describe_origin
+from ganime.snapshots import open_run
 from ganime.training.building import (
     NETWORK_FIELDS,
     as_recipe,
@@ -41,7 +42,7 @@ def load_gan(source: Run | str | os.PathLike) -> GAN:
 
     Args:
         source: A `.keras` file or a folder that `GAN.save` or `keras.callbacks.ModelCheckpoint` wrote; or a run, its name or
-            its path, of which it is the last state that was saved. The run's pictures are not needed.
+            its path, of which it is the last state, or `RUN@STEP`, a step that it keeps. The run's pictures are not needed.
 
     Raises:
         InputError: If there is no such file or run, it holds no whole GAN, or the run has saved no state yet.
@@ -54,7 +55,7 @@ def load_gan(source: Run | str | os.PathLike) -> GAN:
     if isinstance(source, Run):
         return _build(*_read_run(source))
     path = Path(source)
-    return _load_file(path) if path.suffix == ".keras" or (path / WEIGHTS).is_file() else _build(*_read_run(Run(source)))
+    return _load_file(path) if path.suffix == ".keras" or (path / WEIGHTS).is_file() else _build(*_read_run(open_run(source)))
 
 
 def _load_file(path):
@@ -164,7 +165,7 @@ def begin_from(
     if isinstance(recipe, Mapping):
         as_recipe(recipe)  # says more of a field that there is not
         return start, start.adopt(Recipe(), **recipe)
-    given = {name: getattr(recipe, name) for name in NETWORK_FIELDS} if isinstance(recipe, Recipe) else {}
+    given = {name: value for name in NETWORK_FIELDS if (value := getattr(recipe, name, ())) != ()}  # a recipe's name sets none
     return start, start.adopt(as_recipe(recipe), **given)
 
 
@@ -172,7 +173,7 @@ def open_start(start: Run | str | os.PathLike | None, run: Run) -> Start | None:
     """Open what a run is to start from or, where it has begun, what it started from.
 
     Args:
-        start: A run, its name or its path, of which it is the last state that was saved; a `.keras` file: a whole GAN that
+        start: A run, its name or its path, of which it is the last state, or `RUN@STEP`; a `.keras` file: a whole GAN that
             `GAN.save` wrote, or a generator with its discriminator beside it, `NAME.discriminator.keras`; `"shipped"`; or None
             for whatever the run has recorded.
         run: The run that is to be trained. Where it has a state of its own, nothing else is opened.
@@ -218,7 +219,7 @@ def _read_before(run):
 def _locate(start):
     """The name to record, and the run or the file; None for the one that ships."""
     if isinstance(start, Run):
-        return start.path.name, start
+        return start.short_name, start
     if not isinstance(start, str | os.PathLike):
         raise InputError(f"start: {start!r} is neither a run nor a .keras file nor '{_SHIPPED}'")
     text = os.fspath(start)
@@ -229,7 +230,7 @@ def _locate(start):
     path = Path(text)
     if (path / WEIGHTS).is_file():
         raise InputError(f"{show(path)} is a folder; a run starts from a file, as gan.save('gan.keras') writes one")
-    return (path.name, path) if path.suffix == ".keras" else (Run(text).path.name, Run(text))
+    return (path.name, path) if path.suffix == ".keras" else ((run := open_run(text)).short_name, run)
 
 
 def _network_fields(config):

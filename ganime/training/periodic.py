@@ -1,10 +1,15 @@
-"""When a callback has something to do."""
+"""When a callback has something to do, and what a training can do without."""
 
+import logging
 import math
+from contextlib import contextmanager
 
 import keras
 
 from ganime.bounds import check_whole
+from ganime.errors import GanimeError
+
+log = logging.getLogger("ganime")
 
 
 def next_multiple(step: int, every: int) -> int:
@@ -49,3 +54,21 @@ class Periodic(keras.callbacks.Callback):
         """The steps that `on_train_batch_end` tells of, and what each logs: those of a stretch, or one."""
         rows = [*getattr(logs, "earlier", ()), logs]
         return [*enumerate(rows, self.step - len(rows) + 1)]
+
+
+class Dispensable(Periodic):
+    """What a training can do without: if it cannot be written, the log says so, once, and the next occasion is a new try."""
+
+    told = False
+
+    @contextmanager
+    def or_go_on(self):
+        """Let what fails within not end the training."""
+        try:
+            yield
+        except (OSError, GanimeError) as error:
+            if not self.told:
+                where = getattr(error, "filename2", None) or getattr(error, "filename", None)
+                reason = f"{where} cannot be written ({error.strerror})" if where else str(error)
+                log.warning("%s; training goes on", reason)
+            self.told = True

@@ -7,47 +7,35 @@ import logging
 import os
 import shutil
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
 from ganime.bounds import check_whole
 from ganime.data.names import show
-from ganime.errors import GanimeError
 from ganime.files import atomic_write
-from ganime.generation import latents
+from ganime.generation.conditions import make_latents
 from ganime.history import Summary, cut_after, read_rows, summarize
 from ganime.pictures import grids
-from ganime.pictures.animation import save_animation
+from ganime.pictures.animation import choose_evenly, save_animation
 from ganime.run import list_samples
-from ganime.training.periodic import Periodic
+from ganime.training.periodic import Dispensable, Periodic
+
+MOST_ROWS = 32  # of a grid, one for each label
 
 log = logging.getLogger("ganime")
 
 
-class _ForPeople(Periodic):
-    told = False
-
-    @contextmanager
-    def _or_go_on(self):
-        try:
-            yield
-        except (OSError, GanimeError) as error:
-            if not self.told:
-                where = getattr(error, "filename2", None) or getattr(error, "filename", None)
-                reason = f"{where} cannot be written ({error.strerror})" if where else str(error)
-                log.warning("%s; training goes on", reason)
-            self.told = True
-
-
-class SampleGrid(_ForPeople):
+class SampleGrid(Dispensable):
     """Save a grid of the averaged generator's faces for the same latents every so many steps, at step 0 and at the last.
+
+    Where there are labels, it has a row for each of the first 32, in which are the faces of the same seeds.
 
     Args:
         folder: Where to write `step-000100.png` and so on.
         every: Steps between two grids.
-        count: Faces in a grid.
+        count: Faces in a grid; with labels about so many, 4 to 16 in a row.
         seed: The faces are those of the seeds `seed` to `seed + count - 1`.
 
     Raises:
@@ -73,10 +61,14 @@ class SampleGrid(_ForPeople):
             self.save(self.step)
 
     def save(self, step):
-        seeds = range(self.seed, self.seed + self.count)
-        images = self.model.averaged_generator(latents.from_seeds(seeds, self.model.latent_size), training=False)
-        with self._or_go_on():
-            grids.save_picture(self.folder / f"step-{step:06d}.png", grids.make_grid(grids.to_uint8(images)))
+        generator, labels = self.model.averaged_generator, self.model.labels[:MOST_ROWS]
+        columns = min(16, max(4, self.count // len(labels))) if labels else None
+        seeds = range(self.seed, self.seed + (columns or self.count))
+        parts = [make_latents(generator, seeds, labels=label) for label in labels or [None]]
+        faces = grids.to_uint8(generator(np.concatenate(parts), training=False))
+        with self.or_go_on():
+            grid = grids.make_grid(faces, columns)
+            grids.save_picture(self.folder / f"step-{step:06d}.png", grids.add_names(grid, labels) if labels else grid)
 
 
 class _Clock(Periodic):
@@ -88,7 +80,7 @@ class _Clock(Periodic):
         self.history.end_step()
 
 
-class History(_ForPeople):
+class History(Dispensable):
     """Append a row for every step to a CSV file: step, seconds of training, images per second, and the step's logs. The seconds
     count everything since training began; images per second are those of the step alone, reading the pictures included, without
     what callbacks do between steps. Steps of a stretch share its time. (Where Keras executes several steps at once, there is a
@@ -120,7 +112,7 @@ class History(_ForPeople):
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
         self.first, self.waiting, self.columns = self.step, [], None
-        with self._or_go_on():
+        with self.or_go_on():
             self.expected = self.summary.rows
             if self.summary.step != self.first:
                 self.summary, self.expected = summarize(self.path, self.first), 0
@@ -145,7 +137,7 @@ class History(_ForPeople):
             row |= {name: repr(float(value)) for name, value in sorted(values.items())}
             self.summary.add({name: float(value) for name, value in row.items()})
             self.waiting.append(row)
-        with self._or_go_on():
+        with self.or_go_on():
             try:
                 self._write()
             except OSError:
@@ -208,7 +200,7 @@ class History(_ForPeople):
         self.waiting.clear()
 
 
-class Plots(_ForPeople):
+class Plots(Dispensable):
     """Draw `losses.png`, `scores.png` and, where there are scores of `ganime.metrics`, `quality.png` every so many steps, as
     long as that takes a fiftieth of the time at most, and when training ends.
 
@@ -235,11 +227,11 @@ class Plots(_ForPeople):
 
     def save(self):
         if self.history.summary.rows:
-            with self._or_go_on():
+            with self.or_go_on():
                 grids.save_plots(self.history.summary.means(), self.history.summary.score_table(), self.folder)
 
 
-class ProgressGif(_ForPeople):
+class ProgressGif(Dispensable):
     """Make an animation of a folder's sample grids when training ends.
 
     Args:
@@ -259,8 +251,7 @@ class ProgressGif(_ForPeople):
 
     def on_train_end(self, logs=None):
         if samples := list_samples(self.folder):
-            chosen = np.unique(np.linspace(0, len(samples) - 1, self.most).round().astype(int))
-            with self._or_go_on():
-                save_animation(self.path, [samples[i] for i in chosen], max_size=self.max_size)
+            with self.or_go_on():
+                save_animation(self.path, choose_evenly(samples, self.most), max_size=self.max_size)
         else:
             log.warning("%s is not made: there are no grids of SampleGrid in %s", show(self.path), show(self.folder))
