@@ -1,12 +1,14 @@
 """A race: contenders train one after another for the same time on the same pictures and are scored at the same minutes.
 
     python -m benchmarks.quality --data faces --output race --torch-python /path/to/python pytorch zero-to-gans default
+    python -m benchmarks.quality --data faces --output fine-tuning default default:shipped
 
-A contender is a recipe or, with --torch-python (a Python with torch and torchvision), `pytorch`, the project after which
-`zero-to-gans` is named as it was published, or `dcgan-anime-face-lab`, the strongest recipe of another. A tenth of the pictures
-is held out (`ganime.split`), and the scores are against these. Neither start nor scoring count as time. OUTPUT keeps all grids
-and scores, and race.png, scores against minutes; a contender that has finished is not run again, so a race can go on later,
-with more contenders, if the machine is as quick: each one's race.json has the rate of matrix products before and after.
+A contender is a recipe, from first weights or, after a colon, from what `fit --from` takes; or, with --torch-python (a Python
+with torch and torchvision), `pytorch`, the project after which `zero-to-gans` is named as it was published, or
+`dcgan-anime-face-lab`, the strongest recipe of another. A tenth of the pictures is held out (`ganime.split`), and the scores
+are against these. Neither start nor scoring count as time. OUTPUT keeps all grids and scores, and race.png, scores against
+minutes; a contender that has finished is not run again, so a race can go on later, with more contenders, if the machine is as
+quick: each one's race.json has the rate of matrix products before and after.
 """
 
 import json
@@ -25,6 +27,7 @@ from ganime.files import atomic_write
 from ganime.metrics.evaluation import GeneratedPictures, evaluate, score_names
 from ganime.metrics.features import FeatureExtractor
 from ganime.pictures.grids import make_grid, save_picture
+from ganime.training.loading import open_start
 
 PUBLISHED = {"pytorch": "published_pytorch", "dcgan-anime-face-lab": "published_lab"}
 
@@ -113,26 +116,32 @@ def train_published(python, module, pictures, minutes, samples, seed, output, as
 
 def run(name, settings, pictures, held_out, minutes, samples, extractor, output, seed, torch_python):
     """Scores of one contender at each mark; from its file if it has run before."""
-    path = output / name / "race.json"
-    recipe = None if name in PUBLISHED else ganime.get_recipe(name).override(*settings)
+    recipe_name, _, start = name.partition(":")
+    folder = output / (f"{recipe_name}-from-{Path(start).stem}" if start else name)
+    path = folder / "race.json"
+    recipe = None if name in PUBLISHED else ganime.get_recipe(recipe_name).override(*settings)
+    if start:
+        start = open_start(start, ganime.Run(folder))
+        recipe = start.adopt(recipe, *settings)
     options = {"data": held_out.fingerprint, "minutes": minutes, "samples": samples, "seed": seed}
+    options |= {"from": start.origin} if start else {}
     options = json.loads(json.dumps({**options, "recipe": recipe and asdict(recipe)}))
     if not path.exists():
-        if (output / name).exists():
-            raise click.UsageError(f"{output / name} is of a race that was interrupted; delete it")
+        if folder.exists():
+            raise click.UsageError(f"{folder} is of a race that was interrupted; delete it")
         results, before = [], numpy_rate()
 
         def assess(minute, step, faces):
-            save_picture(output / name / f"minute-{minute:03}.png", make_grid(faces.load_batch(range(64), 64)))
+            save_picture(folder / f"minute-{minute:03}.png", make_grid(faces.load_batch(range(64), 64)))
             results.append({"minutes": minute, "step": step, **evaluate(faces, held_out, extractor, 64)})
 
         if recipe is None:
             published = torch_python, PUBLISHED[name]
-            batch = train_published(*published, pictures, minutes, samples, seed, output / name, assess)
+            batch = train_published(*published, pictures, minutes, samples, seed, folder, assess)
         else:
             batch = recipe.batch_size
-            race = Race(minutes, samples, assess)
-            ganime.fit(ganime.Run(output / name), recipe, pictures, 10**9, seed, 10**9, 10**9, callbacks=(race,))
+            steps, race = 10**9, Race(minutes, samples, assess)
+            ganime.fit(ganime.Run(folder), recipe, pictures, steps, seed, steps, steps, (race,), start=start or None)
         results = [{"pictures": result["step"] * batch, **result} for result in results]
         with atomic_write(path) as part:
             part.write_text(json.dumps({"options": options, "machine": [before, numpy_rate()], "results": results}, indent=1))
