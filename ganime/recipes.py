@@ -6,13 +6,16 @@ from dataclasses import dataclass, fields
 from itertools import pairwise
 
 from ganime.errors import InputError
+from ganime.labels import MOST as MOST_LABELS
+from ganime.labels import check_labels
 
 MOST_WEIGHTS = 10**9  # of a network; with the optimizer's they take 16 GB
 MOST_VALUES = 32  # of a field that is a list
 
 
-def _field(default, doc, low=None, high=None, choices=None):
-    return dataclasses.field(default=default, metadata={"doc": doc, "low": low, "high": high, "choices": choices})
+def _field(default, doc, low=None, high=None, choices=None, most=MOST_VALUES):
+    limits = {"low": low, "high": high, "choices": choices, "most": most}
+    return dataclasses.field(default=default, metadata={"doc": doc, **limits})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +32,7 @@ class Recipe:
 
     image_size: int = _field(64, "side of the pictures, pixels", 32, 256)
     latent_size: int = _field(100, "length of the latents", 1, 4096)
+    labels: tuple[str, ...] = _field((), "what pictures are told apart by; `fit --labels` sets them", most=MOST_LABELS)
     generator_widths: tuple[int, ...] = _field((512, 256, 128, 64), "channels, coarsest first", 1, 8192)
     generator_slope: float = _field(0.0, "negative slope of the leaky ReLU; 0: ReLU", 0, 1)
     discriminator_widths: tuple[int, ...] = _field((64, 128, 256, 512), "channels, finest first", 1, 8192)
@@ -64,6 +68,7 @@ class Recipe:
     hold_below: float = _field(0.0, "generator held while D's accuracy is below", 0, 1)
     ema_half_life: int = _field(0, "pictures; 0: no averaged generator", 0, 10**9)
     flips: bool = _field(False, "mirror half of the pictures")
+    balance_labels: bool = _field(False, "show all labels equally often, however many pictures they have")
 
     def __post_init__(self):
         for field in fields(self):
@@ -72,6 +77,7 @@ class Recipe:
             weights = 16 * sum(before * after for before, after in pairwise(getattr(self, name)))
             if weights > MOST_WEIGHTS:
                 raise InputError(f"{name}: {weights:,} weights are too many for a network; {MOST_WEIGHTS:,} are allowed")
+        check_labels(self.labels)
         if self.minibatch_deviation and self.batch_size % self.minibatch_deviation:
             raise InputError(
                 f"batch_size: {self.batch_size} is not a multiple of minibatch_deviation, {self.minibatch_deviation}"
@@ -130,8 +136,8 @@ def _check(field, value):
     if _is_tuple(field):
         if not isinstance(value, tuple | list) or (field.default and not value):
             raise InputError(f"{field.name}: {_quote(value)} is not a list of values such as {field.default}")
-        if len(value) > MOST_VALUES:
-            raise InputError(f"{field.name}: {len(value):,} values are too many; {MOST_VALUES} are allowed")
+        if len(value) > (most := field.metadata["most"]):
+            raise InputError(f"{field.name}: {len(value):,} values are too many; {most:,} are allowed")
         return tuple(_check_item(field, item) for item in value)
     return _check_item(field, value)
 
@@ -187,7 +193,7 @@ _OURS = Recipe(
 )
 
 RECIPES = {
-    # The lowest KID-lite0 for as many pictures as two cores train on in 22 minutes; docs/ablation.md.
+    # The lowest KID-lite0 for as many pictures as two cores train on in 22 minutes; docs/research/ablation.md.
     "default": _OURS,
     # Wider, slower and averaged over longer: for a GPU, or for days. It made checkpoints/anime-face-64.keras.
     "large": dataclasses.replace(
@@ -252,7 +258,7 @@ def get_recipe(name: str) -> Recipe:
 
 
 def name_recipe(recipe: Recipe) -> str:
-    """What to call a recipe: the name of the nearest one, and what was set.
+    """What to call a recipe: the name of the nearest one, and what was set, but for the labels, which are the pictures'.
 
     Example:
         >>> name_recipe(get_recipe("default").override("batch_size=64"))
@@ -263,7 +269,7 @@ def name_recipe(recipe: Recipe) -> str:
         name: [
             f"{field.name}={_write(getattr(recipe, field.name))}"
             for field in fields(Recipe)
-            if getattr(recipe, field.name) != getattr(other, field.name)
+            if field.name != "labels" and getattr(recipe, field.name) != getattr(other, field.name)
         ]
         for name, other in RECIPES.items()
     }

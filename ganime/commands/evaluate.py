@@ -18,7 +18,7 @@ log = logging.getLogger("ganime")
 
 
 @click.command()
-@click.argument("model", required=False, metavar="[RUN|FILE.keras]")
+@click.argument("model", required=False, metavar="[RUN[@STEP]|FILE.keras]")
 @click.option(
     "--images",
     multiple=True,
@@ -32,6 +32,11 @@ log = logging.getLogger("ganime")
     help="Real pictures, as for `fit`; repeatable. A run on drawn faces needs none.",
 )
 @click.option(
+    "--labels",
+    metavar="folders|captions[:N]|FILE.json",
+    help="The labels of the real pictures, as for `fit`: score each label of the generator too.",
+)
+@click.option(
     "--part",
     default="all",
     show_default=True,
@@ -39,7 +44,12 @@ log = logging.getLogger("ganime")
     help="Which of the real pictures: `fit --evaluate-every` holds out test.",
 )
 @click.option("--network", default="lite0", show_default=True, type=click.Choice(network_names()), help="Whose features.")
-@click.option("--weights", type=click.Path(path_type=Path), metavar="FILE", help="Its weights.  [default: found or fetched]")
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Its weights, of PyTorch or TorchScript.  [default: found or fetched]",
+)
 @click.option("--samples", default=5000, show_default=True, type=click.IntRange(1, 10**6), help="Pictures to score, at most.")
 @click.option(
     "--real-samples",
@@ -54,40 +64,47 @@ log = logging.getLogger("ganime")
 @click.option("--size", type=click.IntRange(8, 1024), help="Side at which --images are compared.  [default: 64]")
 @click.option("--nearest", type=click.Path(path_type=Path), metavar="FILE", help="Show the likeliest copies there.")
 @force_option
-def evaluate(model, images, data, part, network, weights, samples, real_samples, seed, truncation, size, nearest, force):
+def evaluate(
+    model, images, data, labels, part, network, weights, samples, real_samples, seed, truncation, size, nearest, force
+):
     """Score a generator, or anybody's pictures, against real ones.
 
     The last line of output is JSON with what is needed to repeat it; for a run it is added to its evaluations.jsonl too.
     Compare only scores by the same network, from the same number of pictures and against the same real ones. Only --network
-    inception gives an FID.
+    inception gives an FID. With --labels the faces have the real pictures' labels in their shares, and each label's faces are
+    compared with the real pictures of that label.
 
     \b
     Examples:
       python cli.py evaluate faces-default --data faces
+      python cli.py evaluate faces-by-hair --data faces-by-hair --labels folders
       python cli.py evaluate generator.keras --data faces --network inception --samples 50000
       python cli.py evaluate --images their-faces --data faces --nearest nearest.png
     """
-    from ganime.run import Run, library_versions
+    from ganime.run import library_versions
+    from ganime.snapshots import open_run
 
     if bool(model) == bool(images):
         raise InputError("give either a run or generator to score, or --images")
     if (images and truncation != 1) or (model and size):
         raise InputError("--truncation is for a generator, --size for --images")
+    if images and labels is not None:
+        raise InputError("--labels is for a generator with labels, not for --images")
     if nearest:
         _check_nearest(nearest, part, data, real_samples, force)
     elif force:
         raise InputError("--force is for --nearest")
-    run = Run(model) if model and not is_file(model) else None
-    real = _open_real(data, run)
+    run = open_run(model) if model and not is_file(model) else None
+    real = _open_real(data, run, labels)
     with quiet_start():
-        from ganime.metrics import evaluation
+        from ganime.metrics import by_label, evaluation
         from ganime.metrics.features import FeatureExtractor
 
     if images:
         pictures, size, about = _open_images(images, samples, seed, size or 64)
     else:
         pictures, size, about = _open_generator(
-            run.generator_path if run else find_model(None, model), samples, seed, truncation
+            run.generator_path if run else find_model(None, model), samples, seed, truncation, real
         )
     if part != "all":
         real = _choose_part(real, part, size, run)
@@ -105,7 +122,14 @@ def evaluate(model, images, data, part, network, weights, samples, real_samples,
     echo(f"{len(pictures):,} pictures against {len(real):,} real ones at {size}x{size}, by {network}")
     for name, value in evaluation.describe_scores(scores).items():
         echo(f"{name:>24}  {value}")
-    _record({"scores": scores, **about, **settings, "real": against, "versions": library_versions()}, run)
+    each = {}
+    if getattr(real, "labels", ()):
+        numbers = by_label.label_numbers(real, pictures.labels), pictures.numbers
+        args = real_features, numbers[0], made["features"], numbers[1], pictures.labels, extractor, seed
+        each = {"labels": by_label.score_labels(*args)}
+        for line in by_label.describe_label_scores(each["labels"], extractor.network.kernel):
+            echo(f"{extractor.network.kernel:>24}  {line}")
+    _record({"scores": scores, **each, **about, **settings, "real": against, "versions": library_versions()}, run)
     if nearest:
         from ganime.pictures.grids import save_picture
 
@@ -163,13 +187,16 @@ def _check_nearest(nearest, part, data, real_samples, force):
         raise InputError(f"--nearest is to find copies of what was trained on, which {left_out} leaves out")
 
 
-def _open_real(data, run):
+def _open_real(data, run, labels=None):
     from ganime.data.drawn import DrawnFaces
     from ganime.data.joined import as_pictures
+    from ganime.data.labelled import label_pictures
 
     fingerprint = run.read_config()["data"]["fingerprint"] if run else ""
     if data:
-        return as_pictures(data)
+        return as_pictures(data) if labels is None else label_pictures(as_pictures(data), labels)
+    if labels is not None:
+        raise InputError("--labels is for pictures from --data")
     if fingerprint.startswith(DrawnFaces().fingerprint):
         return DrawnFaces()
     raise InputError("--data is missing: the real pictures to compare with")
@@ -193,11 +220,15 @@ def _split(pictures, size):
         return split(pictures, size, report)
 
 
-def _open_generator(path, samples, seed, truncation):
+def _open_generator(path, samples, seed, truncation, real=None):
     from ganime.generation.sampling import load_generator
+    from ganime.labels import labels_of
+    from ganime.metrics.by_label import check_labels
     from ganime.metrics.evaluation import GeneratedPictures
 
-    pictures = GeneratedPictures(load_generator(path), samples, seed, truncation)
+    generator = load_generator(path)
+    check_labels(real, labels_of(generator))
+    pictures = GeneratedPictures(generator, samples, seed, truncation, like=real)
     digest = hash_file(path)
     return pictures, pictures.size, {"model": str(path), "model_sha256": digest, "truncation": truncation}
 

@@ -52,4 +52,4 @@ def _page_of(path):
 
     path = find_generator(path)
     chain = read_generator(path)
-    return page_files(chain, describe(path, chain.latent_size), find_edits(path))
+    return page_files(chain, describe(path, chain.latent_size, labels=chain.labels), find_edits(path))

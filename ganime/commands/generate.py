@@ -1,6 +1,7 @@
 """The command that makes faces."""
 
 import math
+import re
 from functools import partial
 from pathlib import Path
 
@@ -18,13 +19,13 @@ from ganime.commands.outputs import (
 from ganime.commands.tools import faces_options, open_faces
 from ganime.errors import InputError
 
-SEEDS = "0-63"
+SEEDS, EACH = "0-63", 8  # of each label, where none is named
 GRIDS = (".png", ".jpg", ".jpeg", ".webp")
 OTHERS = (".gif", ".bmp", ".tif", ".tiff", ".avif", ".npy", ".zip", ".tar", ".gz", ".parquet", ".pdf", ".mp4")
 
 
 @click.command()
-@faces_options(SEEDS)
+@faces_options(f"{SEEDS}; of a run with labels {EACH} of each")
 @output_options("faces.png", "A .png, .jpg or .webp for a grid, .npz for an array, else a folder.", "PATH")
 @click.option(
     "--save-latents", "latents_path", type=click.Path(path_type=Path), metavar="FILE.npy", help="Also write the faces' latents."
@@ -36,12 +37,16 @@ def generate(output, force, latents_path, **chosen):
     gives the same face on every machine. An .npz has them in the order of the seeds, uint8 [count, height, width, 3], as
     programs that score pictures take them; so does `evaluate --images`.
 
+    With --label all faces are there with each label: a grid then has a row for each, files have its name at the end. Without,
+    the seeds of a run with labels take them in turn; without --seeds too, the grid has eight faces of each.
+
     \b
     Examples:
       python cli.py generate --seeds 0-63
       python cli.py generate --run faces-default --seeds 7,11,100-199 --output faces/
       python cli.py generate --model generator.keras --truncation 0.7
       python cli.py generate --seeds 0-49999 --output faces.npz
+      python cli.py generate --run faces-by-hair --label blonde,black --seeds 0-7
       python cli.py generate --seeds 7,11 --save-latents two.npy
     """
     from ganime.data.names import show
@@ -63,29 +68,41 @@ def generate(output, force, latents_path, **chosen):
         kinds = f"{', '.join(GRIDS)} for a grid, .npz for an array, or give a folder"
         raise InputError(f"--output {show(output)}: nothing is written as {ending}; take {kinds}")
     check = partial(_check_grid, output) if grid else None
-    generator, points, source = open_faces(default_seeds=SEEDS, check=check, **chosen)
+    generator, points, source, labels = open_faces(default_seeds=SEEDS, check=check, each=EACH, **chosen)
+    each = len(points) // (len(labels) or 1)
     if grid:
-        grids.save_picture(output, grids.make_grid(paint(generator, points)))
+        made = grids.make_grid(paint(generator, points), each if labels else None)
+        grids.save_picture(output, grids.add_names(made, labels) if labels else made)
     elif array:
         from ganime.data.arrays import save_array
 
         batches = (paint(generator, points[start : start + 64]) for start in range(0, len(points), 64))
         save_array(output, (len(points), *generator.output_shape[1:]), batches)
     else:
-        numbers = range(len(points)) if chosen["latents"] else parse_seeds(chosen["seeds"] or SEEDS)
-        for number in numbers:
-            check_free("--output", _place(output, number), force)
+        counted = chosen["latents"] or (labels and not chosen["labels"])
+        numbers = range(each) if counted else parse_seeds(chosen["seeds"] or SEEDS)
+        places = [_place(output, number, name) for name in _file_names(labels) for number in numbers]
+        for place in places:
+            check_free("--output", place, force)
         for start in range(0, len(points), 64):
             faces = paint(generator, points[start : start + 64])
-            for number, face in zip(numbers[start:], faces, strict=False):
-                grids.save_picture(_place(output, number), face)
+            for place, face in zip(places[start:], faces, strict=False):
+                grids.save_picture(place, face)
     if latents_path:
         save_latents(latents_path, points)
     click.echo(f"{show(output)}: {len(points):,} faces of {show(source)}")
 
 
-def _place(folder, number):
-    return folder / f"face-{number:06d}.png"
+def _place(folder, number, label):
+    return folder / f"face-{number:06d}{label}.png"
+
+
+def _file_names(labels):
+    """Ends of files' names: labels in signs that all systems take, with their numbers where these alone would be the same."""
+    names = [re.sub(r"[^\w-]", "_", f"-{label}") for label in labels]
+    if len({*map(str.lower, names)}) < len(names):
+        names = [f"-{number}{name}" for number, name in enumerate(names)]
+    return names or [""]
 
 
 def _check_grid(output, generator, count):

@@ -22,6 +22,7 @@ def program():
 
 
 STEPS = click.IntRange(1, 10**9)
+MOST_ROWS = 32  # labels of a grid that has a row for each
 
 
 class Number(click.FloatRange):
@@ -49,39 +50,38 @@ class Edit(click.ParamType):
 
 def generator_options(command):
     """Options of all commands that use a generator, for `find_model`."""
-    run = click.option("--run", "run_name", metavar="NAME", help="A run, by name or path.  [default: what ships with ganime]")
+    about = "A run, by name or path; a step that it keeps.  [default: what ships with ganime]"
+    run = click.option("--run", "run_name", metavar="NAME[@STEP]", help=about)
     model = click.option("--model", metavar="FILE.keras", help="Any generator: a file, or hf://USER/NAME on the model hub.")
     return run(model(command))
 
 
-def faces_options(default):
-    """Options of all commands that show faces, for `open_faces`: whose generator, and which latents."""
-    options = (
-        generator_options,
-        click.option("--seeds", help=f"Which faces, as in 0,1,4-6.  [default: {default}]"),
-        click.option(
-            "--latents",
-            type=click.Path(path_type=Path),
-            metavar="FILE.npy",
-            help="Faces of these latents instead: float32 or float64 [count, latent size].",
-        ),
-        click.option("--truncation", default=1.0, show_default=True, type=Number(0, 1), help="Less: more typical faces."),
-        click.option(
-            "--edit",
-            "strengths",
-            multiple=True,
-            type=Edit(),
-            metavar="NAME=STRENGTH",
-            help="Change the faces, as in hair-brightness=+1.5 (deviations, -4 to 4; names: `edits`); repeatable.",
-        ),
+def latents_options(default):
+    """Options that say which faces, for `open_faces`."""
+    seeds = click.option("--seeds", help=f"Which faces, as in 0,1,4-6.  [default: {default}]")
+    latents = click.option(
+        "--latents",
+        type=click.Path(path_type=Path),
+        metavar="FILE.npy",
+        help="Faces of these latents instead: float32 or float64 [count, latent size].",
     )
+    less = click.option("--truncation", default=1.0, show_default=True, type=Number(0, 1), help="Less: more typical faces.")
+    about = "These faces with this label, of a run with labels, as in blonde or blonde,black; repeatable."
+    label = click.option("--label", "labels", multiple=True, metavar="NAME", help=about)
+    return lambda command: seeds(latents(less(label(command))))
 
-    def decorate(command):
-        for option in reversed(options):
-            command = option(command)
-        return command
 
-    return decorate
+def faces_options(default):
+    """Options of all commands that show a generator's faces, for `open_faces`: whose, which, and how they are edited."""
+    edit = click.option(
+        "--edit",
+        "strengths",
+        multiple=True,
+        type=Edit(),
+        metavar="NAME=STRENGTH",
+        help="Change the faces, as in hair-brightness=+1.5 (deviations, -4 to 4; names: `edits`); repeatable.",
+    )
+    return lambda command: generator_options(latents_options(default)(edit(command)))
 
 
 def scale_options(command):
@@ -91,50 +91,71 @@ def scale_options(command):
     return scale(sharp(command))
 
 
-def open_faces(run_name, model, seeds, latents, truncation, strengths, default_seeds, also=0, check=None):
+def open_faces(
+    run_name, model, seeds, latents, truncation, labels, strengths, default_seeds, also=0, check=None, each=0, by_face=False
+):
     """The generator and the latents that a user has chosen.
 
     Args:
-        run_name, model, seeds, latents, truncation, strengths: What `faces_options` gave.
+        run_name, model, seeds, latents, truncation, labels, strengths: What `faces_options` gave.
         default_seeds: Which seeds where neither seeds nor latents are given.
         also: How many more faces the generator is going to make.
         check: Called with the generator and the number of latents before they are made; may raise.
+        each: How many seeds of each label where no faces and no labels are chosen; 0: all seeds, which take them in turn.
+        by_face: Whether a face comes with all chosen labels before the next face does; else label by label.
 
     Returns:
-        A generator for `ganime.generation.sampling.paint`, latents float32 [count, latent_size], and whose it is, in words.
+        A generator for `ganime.generation.sampling.paint`, latents float32 [count, latent_size], whose it is, in words, and the
+        labels that all faces are there with, if any.
     """
     import numpy as np
 
-    from ganime.generation import latents as points
+    from ganime.generation.conditions import adapt_latents, choose_labels, make_latents, truncate
     from ganime.generation.edits import Edits
+    from ganime.generation.latents import MOST
     from ganime.generation.sampling import load_for
+    from ganime.labels import labels_of
 
-    if seeds is not None and latents is not None:
-        raise InputError("--seeds and --latents exclude each other")
+    chosen = choose_faces(seeds, latents, default_seeds)
     path = find_model(run_name, model)
-    chosen = points.read_latents(latents) if latents else points.parse_seeds(default_seeds if seeds is None else seeds)
     with quiet_start():
-        generator = load_for(len(chosen) + also, path)
-    size = generator.input_shape[-1]
-    if latents and chosen.shape[1] != size:
-        raise InputError(f"{latents} holds latents of {chosen.shape[1]} numbers; those of this generator have {size}")
+        generator = load_for(len(chosen) * max(1, len(labels)) + also, path)
+    names = labels_of(generator)
+    labels = choose_labels(labels, names)
+    if each and names and not (labels or seeds or latents):
+        labels, chosen = [*names[:MOST_ROWS]], range(each)
+    if (count := len(chosen) * (len(labels) or 1)) > MOST:
+        raise InputError(f"{len(chosen):,} faces with {len(labels):,} labels are more than a million")
     if check:
-        check(generator, len(chosen))
-    if not latents:
-        chosen = points.from_seeds(chosen, size)
-    chosen = chosen * np.float32(truncation)
+        check(generator, count)
+    if latents:
+        chosen = adapt_latents(chosen, generator, labels or None, latents)
+    else:
+        chosen = np.concatenate([make_latents(generator, chosen, labels=label) for label in labels or [None]])
+    if labels and by_face:
+        chosen = chosen.reshape(len(labels), -1, chosen.shape[1]).swapaxes(0, 1).reshape(chosen.shape)
+    chosen = truncate(chosen, truncation, len(names))
     if strengths:
         if len(dict(strengths)) < len(strengths):
             raise InputError("--edit names one edit twice")
         chosen = Edits.load(path).apply(chosen, dict(strengths))
     source = model or path or "the generator that ships with ganime (--run NAME for a run)"
-    return generator, chosen, source
+    return generator, chosen, source, labels
+
+
+def choose_faces(seeds, latents, default_seeds):
+    """The latents of a file, float [count, size], or the list of seeds that a user has named."""
+    from ganime.generation.latents import parse_seeds, read_latents
+
+    if seeds is not None and latents is not None:
+        raise InputError("--seeds and --latents exclude each other")
+    return read_latents(latents) if latents else parse_seeds(default_seeds if seeds is None else seeds)
 
 
 def find_model(run_name, model):
     """The file of the generator that `--run` or `--model` names, fetched if need be; None if it is the one that ships."""
     from ganime.generation.sampling import find_generator
-    from ganime.run import Run
+    from ganime.snapshots import open_run
 
     if run_name is not None and model is not None:
         raise InputError("--run and --model exclude each other")
@@ -142,7 +163,7 @@ def find_model(run_name, model):
         return find_generator(model or ".")  # an empty name is not the default
     if run_name is None:
         return None
-    run = Run(run_name)
+    run = open_run(run_name)
     run.read_config()
     return run.generator_path
 

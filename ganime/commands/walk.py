@@ -34,13 +34,15 @@ def walk(seconds, fps, grid, scale, sharp, output, force, **chosen):
     """Walk through faces in a loop: each turns into the next, and the last into the first.
 
     All steps look about as large as each other; how long it takes from one face to the next depends on how different they
-    are. With --grid the faces are dealt to the walks in their order.
+    are. With --grid the faces are dealt to the walks in their order. With --label each face is there with each label, one
+    after the other; without --seeds it is one face.
 
     \b
     Examples:
       python cli.py walk
       python cli.py walk --seeds 7,11,40-43 --seconds 2 --output walk.mp4
       python cli.py walk --run faces-default --grid 3x3 --scale 2 --truncation 0.7
+      python cli.py walk --run faces-by-hair --label blonde,black,red
       python cli.py walk --latents some.npy --fps 5 --output strip.png --scale 1
     """
     from ganime.data.names import show
@@ -57,7 +59,11 @@ def walk(seconds, fps, grid, scale, sharp, output, force, **chosen):
     walks, each = grid[0] * grid[1], max(1, round(seconds * fps))
     if chosen["latents"] is None and chosen["seeds"] is not None:  # before the latents are made
         _check_frames(len(parse_seeds(chosen["seeds"])), walks, each)
-    generator, points, source = open_faces(default_seeds=f"0-{FACES * walks - 1}", also=FACES * walks * each, **chosen)
+    default, also = f"0-{FACES * walks - 1}", FACES * walks * each
+    several = len(chosen["labels"]) > 1 or any("," in text for text in chosen["labels"])
+    if several and chosen["seeds"] is None and chosen["latents"] is None:
+        default = f"0-{walks - 1}"  # a face for each walk, from label to label
+    generator, points, source, _ = open_faces(default_seeds=default, also=also, by_face=True, **chosen)
     if len(points) % walks:
         raise InputError(f"{len(points)} faces cannot be dealt to {walks} walks equally")
     count = _check_frames(len(points), walks, each)

@@ -72,6 +72,11 @@ class EncodedPictures:
         """What `load` gives for each index: uint8 [count, size, size, 3]."""
         return np.stack([self.load(index, size) for index in indices])
 
+    def stand_in(self, index: int) -> int:
+        """The index of the picture that `load` has given for an index: itself, or another if that one turned out unreadable."""
+        places = ((index + i * self._stride) % len(self) for i in range(len(self)))
+        return next((place for place in places if place not in self._passed_over), index)
+
     def _try(self, index, size):
         if index in self._passed_over:
             return None

@@ -82,6 +82,12 @@ class JoinedPictures:
             batch[places] = self.parts[owner].load_batch((indices[places] - self._starts[owner]).tolist(), size)
         return batch
 
+    def stand_in(self, index: int) -> int:
+        """The index of the picture that `load_batch` has given for an index: another if that one turned out unreadable."""
+        owner = int(np.searchsorted(self._starts, index, side="right")) - 1
+        find = getattr(self.parts[owner], "stand_in", lambda own: own)
+        return int(self._starts[owner]) + find(index - int(self._starts[owner]))
+
 
 def as_pictures(pictures, strict: bool = False):
     """A set of pictures: what was given, if it is one, or what it stands for.

@@ -58,12 +58,31 @@ def split_and_class(name: str) -> tuple[str | None, str | None]:
     return split, None
 
 
+def read_labels(content: bytes) -> dict[str, str]:
+    """The label of each name in a JSON file: of StyleGAN's form (see `Labels`), or `{"face.png": "blonde", ...}`.
+
+    Raises:
+        ValueError: If it is something else.
+    """
+    try:
+        if len(content) > MAX_EXTRA:
+            raise ValueError("too long")
+        known = json.loads(content)
+        return _take(known["labels"] or () if "labels" in known else known.items())
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError('not of the form {"labels": [["00000/face.png", 3], ...]} or {"face.png": "blonde", ...}') from error
+
+
 def _parse(content):
-    """The class of each name that has one: whole numbers and words."""
     if len(content) > MAX_EXTRA:
         raise ValueError("too long")
+    return _take(json.loads(content)["labels"] or ())
+
+
+def _take(pairs):
+    """The class of each name that has one: whole numbers and words."""
     found = {}
-    for name, label in json.loads(content)["labels"] or ():
+    for name, label in pairs:
         if not isinstance(name, str):
             raise TypeError("a name that is none")
         # Lists of numbers, which StyleGAN takes too, are conditions and no classes.

@@ -7,7 +7,7 @@ import re
 from array import array
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -180,6 +180,12 @@ class Listing:
         """The content of another file in the source, such as `dataset.json`; None if there is none of that name. Of a long
         one the beginning, a byte more than `ganime.data.labels.MAX_EXTRA`."""
         raise NotImplementedError
+
+    def read_extras(self, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        """Those of other files of these names that there are, and their content as `read_extra` gives it, in any order."""
+        for name in names:
+            if (content := self.read_extra(name)) is not None:
+                yield name, content
 
     def describe_left_out(self, brief: bool = True) -> str:
         """What is not taken for a picture, and what perhaps should not be, in a line; empty if there is nothing to say.

@@ -24,6 +24,20 @@ class RememberedPictures:
     def __len__(self):
         return len(self.pictures)
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Those of the pictures (see `LabelledPictures`), if they have any."""
+        return getattr(self.pictures, "labels", ())
+
+    @property
+    def numbers(self) -> np.ndarray:
+        """The label of each picture."""
+        return self.pictures.numbers
+
+    def numbers_of(self, indices: list[int]) -> np.ndarray:
+        """As the pictures' own."""
+        return self.pictures.numbers_of(indices)
+
     def load_batch(self, indices: list[int], size: int) -> np.ndarray:
         """The pictures of these indices: uint8 [count, size, size, 3], RGB."""
         if not self.complete:

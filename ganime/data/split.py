@@ -40,6 +40,20 @@ class Selection:
     def unreadable(self):
         return self.pictures.unreadable
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The source's (see `LabelledPictures`), if it has any."""
+        return getattr(self.pictures, "labels", ())
+
+    @property
+    def numbers(self) -> np.ndarray:
+        """The label of each of these pictures."""
+        return self.pictures.numbers[self.indices]
+
+    def numbers_of(self, indices: list[int]) -> np.ndarray:
+        """As the source's."""
+        return self.pictures.numbers_of(self.indices[indices].tolist())
+
     def load_batch(self, indices: list[int], size: int) -> np.ndarray:
         """As the source's: uint8 [count, size, size, 3], RGB."""
         return self.pictures.load_batch(self.indices[indices].tolist(), size)

@@ -3,7 +3,7 @@
 import os
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -81,6 +81,13 @@ class TarListing(Listing):
                 size, place = found
                 return self._content(number, place, min(size, MAX_EXTRA + 1))
         return None
+
+    def read_extras(self, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        wanted = {self._top + os.fsencode(name): name for name in names}
+        for number, index in enumerate(self._indices):
+            for kind, size, place, name in index:
+                if kind in (PICTURE, OTHER) and name in wanted:
+                    yield wanted.pop(name), self._content(number, place, min(size, MAX_EXTRA + 1))
 
     def _content(self, number, place, size):
         """So many bytes of a member in the file of that number."""

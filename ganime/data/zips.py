@@ -6,6 +6,7 @@ import threading
 import zlib
 from array import array
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -75,19 +76,20 @@ class ZipListing(Listing):
         return data
 
     def read_extra(self, name: str) -> bytes | None:
-        wanted, found = os.fsencode(name), None
-        for member in self._directory:
-            if self._within(member[0]) == wanted:
-                found = member
-        if not found:
-            return None
-        stored_as, place, packed, size, crc, method, *_ = found
-        if size > MAX_EXTRA:
-            return self._beginning(stored_as, place, packed, method, MAX_EXTRA + 1)
-        try:
-            return self._content(self._with_slashes(stored_as), size, place, packed, crc, method)
-        except UnreadablePicture as error:
-            raise InputError(f"{show(name)} in {show(self.path)}: {error}") from error
+        return next((content for _, content in self.read_extras([name])), None)
+
+    def read_extras(self, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        wanted = set(map(os.fsencode, names))
+        members = {inside: member for member in self._directory if (inside := self._within(member[0])) in wanted}
+        for name, (stored_as, place, packed, size, crc, method, *_) in members.items():
+            try:
+                if size > MAX_EXTRA:
+                    content = self._beginning(stored_as, place, packed, method, MAX_EXTRA + 1)
+                else:
+                    content = self._content(self._with_slashes(stored_as), size, place, packed, crc, method)
+            except UnreadablePicture as error:
+                raise InputError(f"{show(os.fsdecode(name))} in {show(self.path)}: {error}") from error
+            yield os.fsdecode(name), content
 
     def _guess_top(self):
         """The folder around everything, if it is around the first member and the last one."""

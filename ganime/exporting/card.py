@@ -135,9 +135,10 @@ def _facts(subject, config, recipe):
     averaged = f"averaged, half-life {recipe.ema_half_life:,} pictures" if recipe.ema_half_life else "not averaged"
     numbers = sum(layer.kernel.size + layer.bias.size for layer in subject.chain.layers)
     return {
-        "input": f"`latents`, float32 [batch, {subject.chain.latent_size}], standard normal",
+        "input": _describe_input(subject.chain),
         "output": f"`images`, float32 [batch, {height}, {width}, 3] in [-1, 1], RGB",
         "seeds": subject.facts["seeds"],
+        **({"labels": ", ".join(map(_plain, subject.chain.labels))} if subject.chain.labels else {}),
         "generator": f"`{GENERATOR}`, {averaged}; {numbers:,} numbers, with the normalization folded into the convolutions",
         "training": f"{steps:,} steps of {recipe.batch_size}, so {steps * recipe.batch_size:,} pictures; seed {config['seed']}"
         + (f"; in {config['precision']}" if "precision" in config else "")
@@ -146,6 +147,11 @@ def _facts(subject, config, recipe):
         "rights": _describe_rights(subject.license_name, config),
         "made with": ", ".join(f"{name} {version}" for name, version in versions.items()),
     }
+
+
+def _describe_input(chain):
+    weights = f"; the last {len(chain.labels)} are the labels' weights" * bool(chain.labels)
+    return f"`latents`, float32 [batch, {chain.latent_size}], standard normal{weights}"
 
 
 def _describe_data(data):
@@ -165,12 +171,13 @@ def _describe_recipe(subject, config, recipe):
     name, _, changes = subject.facts["recipe"].partition(" with ")
     scored = _read_scores(subject.run)[1]
     command = ["python cli.py fit", *([] if _is_drawn(config) else ["--data FOLDER"]), f"--recipe {name}"]
+    command += ["--labels LABELS"] if recipe.labels else []
     command += [f"--set {change}" for change in changes.split()]
     command += [f"--steps {_read_step(subject.run)}", f"--seed {config['seed']}"]
     command += [f"--evaluate-every {scored}"] if scored else []
     command += [f"--precision {config['precision']}"] if "precision" in config else []
     command += [f"--from {_plain(config['from']['name'])}"] if config.get("from") else []
-    values = ((field, getattr(recipe, field.name)) for field in fields(Recipe))
+    values = ((field, getattr(recipe, field.name)) for field in fields(Recipe) if field.name != "labels")
     rows = [(f"`{field.name}`", _show(value), field.metadata["doc"]) for field, value in values if value != field.default]
     return f"""```sh
 {" ".join(command)}
@@ -204,7 +211,12 @@ def _describe_use(subject):
     edits = ""
     if subject.edits:
         edits = f"\n`{EDITS}` holds edits for `--edit NAME=STRENGTH`: {', '.join(subject.edits)}.\n"
-    latents = f"np.float32([np.random.RandomState(seed).standard_normal({subject.chain.latent_size}) for seed in range(4)])"
+    labels = subject.chain.labels
+    size = subject.chain.latent_size - len(labels)
+    latents = f"np.float32([np.random.RandomState(seed).standard_normal({size}) for seed in range(4)])"
+    if labels:
+        latents += f"\nlabel = 0  # {_plain(labels[0])}; the others follow in the order of the table"
+        latents += f"\nlatents = np.concatenate([latents, np.eye({len(labels)}, dtype=np.float32)[[label] * 4]], axis=1)"
     return f"""In a checkout of ganime:
 
 ```sh

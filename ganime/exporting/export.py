@@ -16,6 +16,7 @@ from ganime.exporting.facts import describe
 from ganime.exporting.small import WEIGHTS, shrink
 from ganime.files import atomic_write
 from ganime.generation.chain import Chain, Unsupported, read_chain
+from ganime.generation.conditions import make_latents
 from ganime.generation.edits import Edits, edits_path
 from ganime.generation.latents import from_seeds
 from ganime.generation.numpy_generator import NumpyGenerator
@@ -54,7 +55,8 @@ def export(
     """Write a generator in another format. The written file is run in its own runtime before it takes its name.
 
     Normalization is folded into the kernels, and all computes in float32, whatever it was trained in. Inputs are `latents`,
-    float32 [batch, latent_size], outputs `images`, float32 [batch, height, width, 3] in [-1, 1]; the batch is free.
+    float32 [batch, latent_size], outputs `images`, float32 [batch, height, width, 3] in [-1, 1]; the batch is free. The latents
+    of a generator with labels end in a weight for each, in the order of their names, which are among the file's metadata.
 
     Args:
         source: A generator as `build_generator` makes them, or its `.keras` file; None for the one that ships with ganime.
@@ -81,10 +83,10 @@ def export(
     with tempfile.TemporaryDirectory() as folder, getattr(writer, "place", atomic_write)(output) as part:
         path = _find_file(source, Path(folder))
         exact = read_generator(path)
-        latents = from_seeds(range(FACES), exact.latent_size)
+        latents = make_latents(NumpyGenerator(exact), range(FACES))
         images = _run_keras(path, latents)
         check_images(NumpyGenerator(exact)(latents), images)
-        chain, facts = shrink(exact, weights), describe(path, exact.latent_size, license_name)
+        chain, facts = shrink(exact, weights), describe(path, exact.latent_size, license_name, exact.labels)
         writer.write(part, chain, facts, *([find_edits(path)] if format == "web" else []))
         made = writer.run(part, latents)
         check_images(made, images if weights == "float32" else NumpyGenerator(chain)(latents))

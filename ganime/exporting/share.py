@@ -3,18 +3,21 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
+
 from ganime.errors import GanimeError, InputError
 from ganime.exporting.card import FACES, Subject, model_card, page_card
 from ganime.exporting.export import export, read_generator
 from ganime.exporting.facts import describe
 from ganime.exporting.manifest import EDITS, GENERATOR, check_replaceable, write_manifest
 from ganime.files import atomic_folder, hash_file
+from ganime.generation.conditions import make_latents
 from ganime.generation.edits import Edits
-from ganime.generation.latents import from_seeds
 from ganime.generation.sampling import find_generator, load_for, paint
 from ganime.generation.walks import walk
+from ganime.labels import labels_of
 from ganime.pictures.animation import save_frames
-from ganime.pictures.grids import enlarge, make_grid, save_picture
+from ganime.pictures.grids import add_names, enlarge, make_grid, save_picture
 from ganime.run import Run
 
 SIDE = 1024  # pixels of the grid, about
@@ -49,7 +52,7 @@ def share(run: Run, output: Path, license_name: str | None = None, hub_name: str
     with atomic_folder(output, replaceable) as part:
         shutil.copyfile(path, part / GENERATOR)
         edits = _copy_edits(path, part / EDITS, notes)
-        facts = describe(path, chain.latent_size, license_name)
+        facts = describe(path, chain.latent_size, license_name, chain.labels)
         subject = Subject(run, chain, facts, license_name, edits, hub_name)
         (part / "README.md").write_text(model_card(subject), encoding="utf-8")
         _draw(part)
@@ -79,7 +82,11 @@ def _draw(folder):
     generator = load_for(FACES, folder / GENERATOR)
     width = generator.output_shape[2]
     columns = max(2, min(8, SIDE // width))
-    latents = from_seeds(range(min(FACES, columns**2)), generator.input_shape[-1])
-    save_picture(folder / "grid.png", make_grid(paint(generator, latents), columns))
+    latents, labels = make_latents(generator, range(min(FACES, columns**2))), labels_of(generator)[:columns]
+    grid = make_grid(paint(generator, latents), columns)
+    if labels:
+        rows = np.concatenate([make_latents(generator, range(columns), labels=label) for label in labels])
+        grid = add_names(make_grid(paint(generator, rows), columns), labels)
+    save_picture(folder / "grid.png", grid)
     frames = enlarge([*walk(generator, latents[:STOPS], STEPS)], max(1, WALK_SIDE // width))
     save_frames(folder / "walk.gif", frames, len(frames), FPS)

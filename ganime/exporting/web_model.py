@@ -56,6 +56,7 @@ def write_web_model(path: str | os.PathLike, chain: Chain, facts: Mapping[str, s
         "width": str(width),
         "layers": json.dumps(layers),
         "edits": json.dumps(edits.names if edits else []),
+        **({"labels": json.dumps(chain.labels)} if chain.labels else {}),
     }
     content = _to_safetensors(tensors, metadata)
     with atomic_write(Path(path)) as part:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ganime.generation.archive import read_archive
+from ganime.labels import read_layer_name
 
 
 @dataclass(frozen=True)
@@ -39,14 +40,16 @@ class Chain:
     Attributes:
         layers: From coarse to fine.
         precise: Whether all computed in float32 where it comes from.
+        labels: Names of the labels, whose weights are the last numbers of a latent.
     """
 
     layers: tuple[Layer, ...]
     precise: bool = True
+    labels: tuple[str, ...] = ()
 
     @property
     def latent_size(self) -> int:
-        """Length of the latents."""
+        """Length of the latents, with the weights of the labels."""
         return self.layers[0].kernel.shape[3]
 
     @property
@@ -105,7 +108,10 @@ def _read(network, weights):
     _require([layer.stride for layer in chain] == [1] + [2] * (len(chain) - 1))
     _require([layer.kernel.shape[3] for layer in chain] == sizes[:-1] and sizes[-1] == 3)
     _require(all(np.isfinite(array).all() for layer in chain for array in (layer.kernel, layer.bias)))
-    return Chain(tuple(chain), precise=all(part.config["dtype"]["config"]["name"] == "float32" for part in parts[1:]))
+    labels = read_layer_name(reshape.config["name"])
+    _require(len(labels) < latent_size)
+    precise = all(part.config["dtype"]["config"]["name"] == "float32" for part in parts[1:])
+    return Chain(tuple(chain), precise, labels)
 
 
 def _tensors(names):

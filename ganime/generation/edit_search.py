@@ -21,6 +21,7 @@ from ganime.errors import InputError
 from ganime.generation.attributes import ATTRIBUTES, KEPT, measure
 from ganime.generation.latents import from_seeds, shift
 from ganime.generation.numpy_generator import NOT_FINITE
+from ganime.labels import labels_of, list_labels
 from ganime.networks.transposed import quick_network
 
 STRENGTH = 2.0  # deviations, at which all is tried
@@ -118,6 +119,8 @@ class Faces:
         _, height, width, _ = generator.output_shape
         if height != width:
             raise InputError(f"the generator's images are {width}x{height}; edits are of square ones")
+        if labels := labels_of(generator):
+            raise InputError(f"edits are found for generators without labels; this one has {list_labels(labels)}")
         self.latent_size = generator.input_shape[-1]
         network = quick_network(generator)
         signature = [tf.TensorSpec([None, self.latent_size])]

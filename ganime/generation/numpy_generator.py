@@ -23,6 +23,7 @@ class NumpyGenerator:
 
     Attributes:
         input_shape, output_shape: As of a Keras model.
+        labels: Names of its labels.
 
     Raises:
         InputError: If the file is no sound `.keras` file.
@@ -35,6 +36,7 @@ class NumpyGenerator:
             chain = read_chain(source)
             if not chain.precise:
                 raise Unsupported
+        self.labels = chain.labels
         self.input_shape, self.output_shape = (None, chain.latent_size), (None, *chain.image_shape)
         self._steps = [_make_step(layer) for layer in chain.layers]
 

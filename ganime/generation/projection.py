@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from ganime.errors import InputError
-from ganime.generation.latents import from_seeds
+from ganime.generation.conditions import make_latents
 from ganime.generation.numpy_generator import NOT_FINITE
 from ganime.metrics.features import FeatureExtractor
 from ganime.networks.transposed import quick_network
@@ -37,8 +37,8 @@ def project(
 ) -> np.ndarray:
     """The latents whose faces are nearest to some pictures.
 
-    What is made small is log(error) + PRIOR |latent|², where the error is the squared distance of pixels and of features, in
-    parts of their variance. So the prior counts where no latent fits, and hardly where one does.
+    What is made small is log(error) + PRIOR times the latent's squared length; the error is the squared distance of pixels
+    and of features, in parts of their variance. So the prior counts where no latent fits, and hardly where one does.
 
     Args:
         generator: Model from latents to images in [-1, 1].
@@ -92,7 +92,7 @@ class _Space:
         signature = [tf.TensorSpec([None, self.latent_size])]
         make = tf.function(lambda latents: tf.cast(network(latents, training=False), tf.float32), input_signature=signature)
 
-        bank = from_seeds(range(BANK), self.latent_size)
+        bank = make_latents(generator, range(BANK))
         images = make(bank[:CHUNK])
         weights = [1.0, *[FEATURES / len(CHANNELS)] * len(CHANNELS)]
         variances = [float(tf.reduce_sum(tf.math.reduce_variance(part, axis=0))) for part in self._parts(images)]

@@ -14,9 +14,11 @@ from ganime.errors import GanimeError, InputError, one_line
 from ganime.generation import latents
 from ganime.generation.archive import objects, read_archive
 from ganime.generation.chain import Unsupported
+from ganime.generation.conditions import make_latents
 from ganime.generation.numpy_generator import NOT_FINITE, NumpyGenerator
+from ganime.labels import labels_of
 from ganime.pictures.grids import to_uint8
-from ganime.run import Run
+from ganime.snapshots import Snapshot, open_run
 
 if TYPE_CHECKING:
     import keras
@@ -32,8 +34,8 @@ _painters = weakref.WeakKeyDictionary()  # generators' graphs
 
 
 def load_generator(path: str | os.PathLike | None = None) -> "keras.Model":
-    """Load a generator: a `.keras` file, a run's by the run's name or path, or one on the model hub (`hf://USER/NAME`); by
-    default the one that ships with ganime, 64x64 faces from latents of 128.
+    """Load a generator: a `.keras` file, a run's by the run's name or path, that of a step which a run keeps (`RUN@STEP`), or
+    one on the model hub (`hf://USER/NAME`); by default the one that ships with ganime, 64x64 faces from latents of 128.
 
     Of a whole GAN that was saved as `.keras` it is the averaged generator.
 
@@ -70,6 +72,8 @@ def _load(name, path):
     sound = isinstance(latent, tuple) and isinstance(image, tuple) and len(latent) == 2 and image[3:] == (3,)
     if not sound or not all(0 < (side or 0) <= MOST_SIDE for side in (latent[1], *image[1:3])):
         raise InputError(f"{name} is not a generator: it maps {one_line(str(latent), 100)} to {one_line(str(image), 100)}")
+    if len(labels_of(generator)) >= latent[1]:
+        raise InputError(f"{name} is not a generator: it has {len(labels_of(generator))} labels, and takes {latent[1]} numbers")
     if not all(np.isfinite(np.asarray(weights, np.float32)).all() for weights in generator.get_weights()):
         raise InputError(f"{name} makes no faces: some of its weights are not finite; use one that was saved earlier")
     if not np.isfinite(np.asarray(generator(latents.from_seeds([0], latent[1]), training=False), np.float32)).all():
@@ -92,11 +96,12 @@ def _explain(config, error):
 
 
 def find_generator(path: str | os.PathLike | None = None) -> Path:
-    """Where a generator's file lies: the path itself or, where no such file is, in the run of that name or path; for
-    `hf://USER/NAME` its place in the model hub's cache; without a path, that of the generator which ships.
+    """Where a generator's file lies: the path itself or, where no such file is, in the run of that name or path, or in what it
+    keeps of a step (`RUN@STEP`); for `hf://USER/NAME` its place in the model hub's cache; without a path, that of the generator
+    which ships.
 
     Raises:
-        InputError: If there is no such file or run, or the run has saved none yet.
+        InputError: If there is no such file or run, or the run has saved none yet, or keeps none of that step.
         GanimeError: If it cannot be had from the hub.
     """
     if str(path).startswith("hf://"):
@@ -113,9 +118,11 @@ def find_generator(path: str | os.PathLike | None = None) -> Path:
     if path.suffix == ".keras":
         why = "is a folder, not a .keras file" if path.is_dir() else "does not exist"
         raise InputError(f"{show(path)} {why} (a run saves its generator every --save-every steps)")
-    run = Run(path)
+    run = open_run(path)
     if run.generator_path.is_file():
         return run.generator_path
+    if isinstance(run, Snapshot):
+        run.read_config()  # says what else is kept
     found = "does not exist, as a file or as a run"
     if path.is_dir() or run.path.is_dir():
         found = "has saved no generator yet" if run.config_path.is_file() else "is a folder, and not a run"
@@ -136,7 +143,13 @@ def load_for(count: int, path: str | os.PathLike | None = None) -> "keras.Model 
     return load_generator(path)
 
 
-def sample(generator: "keras.Model", seeds: Sequence[int], truncation: float = 1.0, batch_size: int = 64) -> np.ndarray:
+def sample(
+    generator: "keras.Model",
+    seeds: Sequence[int],
+    truncation: float = 1.0,
+    batch_size: int = 64,
+    labels: str | Sequence | np.ndarray | None = None,
+) -> np.ndarray:
     """The faces of some seeds.
 
     Args:
@@ -144,11 +157,16 @@ def sample(generator: "keras.Model", seeds: Sequence[int], truncation: float = 1
         seeds: Integers from 0 to 2**32 - 1; a seed's face depends on nothing else.
         truncation: 0 to 1; less gives more typical faces (see `ganime.from_seeds`).
         batch_size: How many are made at a time.
+        labels: For a generator with labels the name of one, a name for each seed, or weights, float [seeds, number of labels].
+            Without them the seeds take the labels in turn.
 
     Returns:
         uint8 [seeds, height, width, 3], RGB.
+
+    Raises:
+        InputError: If a seed is none, or the generator has no such label.
     """
-    return paint(generator, latents.from_seeds(seeds, generator.input_shape[-1], truncation), batch_size)
+    return paint(generator, make_latents(generator, seeds, truncation, labels), batch_size)
 
 
 def paint(generator: "keras.Model | NumpyGenerator", points: np.ndarray, batch_size: int = 64) -> np.ndarray:

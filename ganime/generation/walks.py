@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ganime.errors import InputError
-from ganime.generation.latents import check_latents, slerp
+from ganime.generation.conditions import between
+from ganime.generation.latents import check_latents
 from ganime.generation.sampling import paint
+from ganime.labels import labels_of
 
 if TYPE_CHECKING:
     import keras
@@ -23,7 +25,8 @@ POWER = 1.5
 
 
 def walk(generator: "keras.Model", latents: np.ndarray, frames: int = 25) -> Iterator[np.ndarray]:
-    """Walk through faces in a closed loop, on great circles between their latents, in steps of about equal visible change.
+    """Walk through faces in a closed loop, on great circles between their latents, in steps of about equal visible change;
+    from label to label on straight lines between their weights.
 
     Waypoints at equal angles, the given latents among them, are made first. The distances of their pixels say how many
     frames go between each two of them, and where. The last frames go into the middle of the widest gaps. All that are made are
@@ -78,10 +81,11 @@ def mix(generator: "keras.Model", latents: np.ndarray, steps: int = 8) -> np.nda
         raise InputError(f"a mix has two steps or more, not {steps}")
     check_corners(latents)
     shares = np.linspace(0, 1, steps)
-    rows = [slerp(*latents[i : i + 2], shares) for i in range(0, len(latents), 2)]
+    labels = len(labels_of(generator))
+    rows = [between(*latents[i : i + 2], shares, labels) for i in range(0, len(latents), 2)]
     if len(rows) == 1:
         return paint(generator, rows[0])
-    columns = [slerp(upper, lower, shares) for upper, lower in zip(*rows, strict=True)]
+    columns = [between(upper, lower, shares, labels) for upper, lower in zip(*rows, strict=True)]
     return paint(generator, np.stack(columns, 1).reshape(steps * steps, -1))
 
 
@@ -107,7 +111,7 @@ def _walk_window(generator, corners, frames, whole):
     legs, each = len(corners) - 1, max(1, frames // APART)
     spare = frames * legs // SPARE if frames > 1 else 0
     places = np.arange(legs * each + 1) / each  # in legs
-    faces = paint(generator, _points(corners, places), BATCH)
+    faces = paint(generator, _points(corners, places, len(labels_of(generator))), BATCH)
     lengths = _distances(faces) ** POWER + 1e-6
     counts = _share(lengths, frames * legs - spare)
     around = [lengths[-1] if whole else lengths[0], *lengths, lengths[0] if whole else lengths[-1]]
@@ -122,17 +126,18 @@ def _add(generator, corners, places, faces, new):
     """Places and faces with those of new places among them, in their order."""
     if not len(new):
         return places, faces
-    places, faces = np.concatenate([places, new]), np.concatenate([faces, paint(generator, _points(corners, new), BATCH)])
+    added = paint(generator, _points(corners, new, len(labels_of(generator))), BATCH)
+    places, faces = np.concatenate([places, new]), np.concatenate([faces, added])
     order = np.argsort(places, kind="stable")
     return places[order], faces[order]
 
 
-def _points(corners, places):
+def _points(corners, places, labels):
     """The latents at some places, in any order: 1.5 is half way between the second and the third."""
     points = np.empty((len(places), corners.shape[1]), np.float32)
     legs = np.minimum(places.astype(int), len(corners) - 2)
     for leg in np.unique(legs):
-        points[legs == leg] = slerp(corners[leg], corners[leg + 1], places[legs == leg] - leg)
+        points[legs == leg] = between(corners[leg], corners[leg + 1], places[legs == leg] - leg, labels)
     return points
 
 

@@ -8,7 +8,9 @@ import numpy as np
 from ganime.data.caching import cached
 from ganime.errors import InputError
 from ganime.generation.sampling import sample
+from ganime.labels import labels_of
 from ganime.metrics import distances
+from ganime.metrics.by_label import label_numbers, spread_labels
 from ganime.metrics.features import FeatureExtractor
 from ganime.pictures.grids import make_grid
 
@@ -25,18 +27,26 @@ class GeneratedPictures:
         count: Number of pictures.
         seed: The faces are those of the seeds `seed` to `seed + count - 1`.
         truncation: 0 to 1 (see `ganime.from_seeds`).
+        like: Real pictures with labels, of which those of the faces have the shares; by default the faces of a generator with
+            labels take them in turn.
+
+    Attributes:
+        numbers: Of each face's label, int [count]; None if there are none.
 
     Raises:
-        InputError: If the generator's images are not square, or a seed would be 2**32 or more.
+        InputError: If the generator's images are not square, or a seed would be 2**32 or more, or it lacks a label of these
+            pictures.
     """
 
-    def __init__(self, generator: keras.Model, count: int, seed: int = 0, truncation: float = 1.0):
+    def __init__(self, generator: keras.Model, count: int, seed: int = 0, truncation: float = 1.0, like=None):
         _, height, self.size, _ = generator.output_shape
         if height != self.size or not height:
             raise InputError(f"the generator's images are {self.size}x{height}; only square ones of one size can be scored")
         if seed + count > 2**32:
             raise InputError(f"seeds {seed} to {seed + count - 1} are not all below 2**32")
         self.generator, self.count, self.seed, self.truncation = generator, count, seed, truncation
+        self.labels = labels_of(generator)
+        self.numbers = spread_labels(count, len(self.labels), label_numbers(like, self.labels)) if self.labels else None
 
     def __len__(self):
         return self.count
@@ -48,7 +58,8 @@ class GeneratedPictures:
         """The faces of these indices: uint8 [count, size, size, 3], RGB; the size is the generator's own."""
         if size != self.size:
             raise InputError(f"the generator makes {self.size}x{self.size}, not {size}x{size}")
-        return sample(self.generator, [self.seed + index for index in indices], self.truncation)
+        labels = [self.labels[number] for number in self.numbers[indices]] if self.labels else None
+        return sample(self.generator, [self.seed + index for index in indices], self.truncation, labels=labels)
 
 
 def reference_features(
@@ -89,7 +100,7 @@ def score_names(extractor: FeatureExtractor) -> list[str]:
     """The names of all scores by a network; no two networks have one in common."""
     network = extractor.network
     names = [network.frechet, network.kernel, f"{network.kernel}-deviation"]
-    names += ["IS", "IS-deviation"] if network.inception_score else []
+    names += ["IS", "IS-deviation"] if extractor.inception_score else []
     return names + [f"{name}-{extractor.name}" for name in distances.NEIGHBOR_SCORES]
 
 
@@ -109,7 +120,7 @@ def score(
     """
     features = generated["features"]
     values = [distances.frechet_distance(reference, features), *distances.kernel_distance(reference, features, seed=seed)]
-    if extractor.network.inception_score:
+    if extractor.inception_score:
         values += distances.inception_score(generated["logits"], seed=seed)
     rng = np.random.RandomState(seed)
     few = [f if len(f) <= NEIGHBORS_AMONG else f[rng.choice(len(f), NEIGHBORS_AMONG, False)] for f in (reference, features)]

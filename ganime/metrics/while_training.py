@@ -17,7 +17,8 @@ from ganime.training.periodic import next_multiple
 
 
 class Evaluation(keras.callbacks.Callback):
-    """Score the generator every so many steps against pictures that it is not trained on, and keep the best generator.
+    """Score the generator every so many steps against pictures that it is not trained on, and keep the best generator. Where
+    these have labels, its faces have them in the same shares.
 
     The scores are added to the step's logs and, the latest, to the epoch's, so callbacks after this one see them.
 
@@ -72,7 +73,7 @@ class Evaluation(keras.callbacks.Callback):
         generator = self.generator or getattr(self.model, "averaged_generator", None)
         if generator is None:
             raise InputError("Evaluation has no generator to score: give it one, Evaluation(..., generator=...)")
-        self.generated = GeneratedPictures(generator, self.samples)
+        self.generated = GeneratedPictures(generator, self.samples, like=self.pictures)
         self.reference = reference_features(self.pictures, self.generated.size, self.extractor)
 
     def on_train_batch_end(self, batch, logs=None):

@@ -9,6 +9,7 @@ from keras import layers
 
 from ganime.bounds import check_whole, within_bounds
 from ganime.errors import InputError
+from ganime.labels import write_layer_name
 
 
 def build_generator(
@@ -20,6 +21,7 @@ def build_generator(
     norm_momentum: float = 0.9,
     norm_epsilon: float = 1e-5,
     initializer: str = "torch",
+    labels: tuple[str, ...] = (),
 ) -> keras.Model:
     """Build a generator: latents to pictures by transposed convolutions, each but the last with batch normalization.
 
@@ -34,9 +36,12 @@ def build_generator(
         norm_epsilon: Epsilon of the batch normalization.
         initializer: `"torch"` (uniform in ±1/sqrt(fan-in), PyTorch's default), `"glorot"` (uniform, Keras' default) or
             `"normal"` (deviation 0.02, the DCGAN paper's).
+        labels: Names of the labels, if it is to draw faces of one or the other. Each latent then ends in a weight for each, 1
+            for the face's own and 0 for all others; what the first layer makes of a weight is the label's embedding.
 
     Returns:
-        A model from latents, float32 [batch, latent_size], to images, float32 [batch, image_size, image_size, 3] in [-1, 1].
+        A model from latents, float32 [batch, latent_size + number of labels], to images, float32
+        [batch, image_size, image_size, 3] in [-1, 1].
 
     Raises:
         InputError: If the size or the initializer is not one of the above, or another value is beyond a recipe's bounds.
@@ -49,9 +54,11 @@ def build_generator(
     shared = {"bias": bias, "norm_momentum": norm_momentum, "norm_epsilon": norm_epsilon, "initializer": initializer}
     check_keras_settings()
     within_bounds(image_size=image_size, latent_size=latent_size, generator_widths=widths, generator_slope=slope, **shared)
+    labels = within_bounds(labels=labels)["labels"]
     base, doublings = _pyramid(image_size)
-    latents = keras.Input((latent_size,), name="latents")
-    x = layers.Reshape((1, 1, latent_size))(latents)
+    size = latent_size + len(labels)
+    latents = keras.Input((size,), name="latents")
+    x = layers.Reshape((1, 1, size), name=write_layer_name(labels))(latents)
     for i, width in enumerate(_fit(widths, doublings)):
         kernel, stride, padding = (4, 2, "same") if i else (base, 1, "valid")
         # In a transposed convolution PyTorch and Keras both count the output channels as the fan-in.
@@ -61,7 +68,16 @@ def build_generator(
         x = _activation(slope)(x)
     x = layers.Conv2DTranspose(3, 4, 2, "same", dtype="float32", **_initialized(initializer, bias, fan_in=4**2 * 3))(x)
     images = layers.Activation("tanh", dtype="float32", name="images")(x)
-    return keras.Model(latents, images, name="generator")
+    generator = keras.Model(latents, images, name="generator")
+    if labels:
+        _strengthen_labels(generator, latent_size)
+    return generator
+
+
+def _strengthen_labels(generator, latent_size):
+    """Let a label change as much of a new generator's first layer as the whole latent does: else it is learned late."""
+    (kernel, *_) = generator.layers[2].weights
+    kernel.assign(kernel * keras.ops.where(keras.ops.arange(kernel.shape[3]) < latent_size, 1.0, latent_size**0.5))
 
 
 def build_discriminator(
@@ -75,6 +91,7 @@ def build_discriminator(
     initializer: str = "torch",
     head_channels: int = 0,
     minibatch_deviation: int = 0,
+    labels: tuple[str, ...] = (),
 ) -> keras.Model:
     """Build a discriminator: pictures to one logit by stride-2 convolutions.
 
@@ -94,9 +111,12 @@ def build_discriminator(
         minibatch_deviation: If not 0, the head also sees the mean deviation of its input over groups of this many neighbours in
             the batch, whose size must be a multiple of it: a remedy for mode collapse (Karras et al. 2018,
             https://arxiv.org/abs/1710.10196, section 3; in groups of 4 in StyleGAN2).
+        labels: The generator's labels. The logit then gets a second part, the product of the coarsest features with an
+            embedding of the picture's label (projection: Miyato and Koyama 2018, https://arxiv.org/abs/1802.05637).
 
     Returns:
-        A model from images, float32 [batch, image_size, image_size, 3] in [-1, 1], to logits, float32 [batch, 1].
+        A model from images, float32 [batch, image_size, image_size, 3] in [-1, 1], to logits, float32 [batch, 1]; with labels
+        from [images, weights of the labels, float32 [batch, number of labels]].
 
     Raises:
         InputError: If the size, the normalization or the initializer is not one of the above, or another value is beyond a
@@ -112,6 +132,7 @@ def build_discriminator(
     check_keras_settings()
     within_bounds(image_size=image_size, head_channels=head_channels, **own, **shared)
     check_whole(0, minibatch_deviation=minibatch_deviation)
+    labels = within_bounds(labels=labels)["labels"]
     base, halvings = _pyramid(image_size)
     if head_channels and base != 4:
         raise InputError(f"head_channels needs a size of 32, 64, 128 or 256, not {image_size}")
@@ -123,15 +144,22 @@ def build_discriminator(
         x = _activation(slopes[min(i, len(slopes) - 1)])(x)
     if minibatch_deviation:
         x = _append_deviation(x, minibatch_deviation)
+    features, last = x, None if labels else "logits"
     if head_channels:
         x = layers.Conv2D(head_channels, 4, 2, **_initialized(initializer, bias, fan_in=4**2 * x.shape[-1]))(x)
         x = layers.ZeroPadding2D(1)(x)
         x = layers.Conv2D(1, 4, 2, dtype="float32", **_initialized(initializer, bias, fan_in=4**2 * head_channels))(x)
-        logits = layers.Flatten(dtype="float32", name="logits")(x)
+        logits = layers.Flatten(dtype="float32", name=last)(x)
     else:
         x = layers.Flatten()(x)
-        logits = layers.Dense(1, dtype="float32", name="logits", **_initialized(initializer, bias, fan_in=x.shape[-1]))(x)
-    return keras.Model(images, logits, name="discriminator")
+        logits = layers.Dense(1, dtype="float32", name=last, **_initialized(initializer, bias, fan_in=x.shape[-1]))(x)
+    if not labels:
+        return keras.Model(images, logits, name="discriminator")
+    weights, flat = keras.Input((len(labels),), name="labels"), layers.Flatten()(features)
+    # A product of the features with each label's embedding, of which the picture's own are taken.
+    products = layers.Dense(len(labels), dtype="float32", **_initialized(initializer, False, fan_in=flat.shape[-1]))(flat)
+    own = layers.Dot(1, dtype="float32")([products, weights])
+    return keras.Model([images, weights], layers.Add(dtype="float32", name="logits")([logits, own]), name="discriminator")
 
 
 def check_keras_settings() -> None:

@@ -8,8 +8,10 @@ import keras
 import tensorflow as tf
 
 from ganime.errors import GanimeError, InputError
+from ganime.generation.sampling import sample
 from ganime.training import draws, losses, replicas
 from ganime.training.checks import UNWEIGHTED, check_fit_arguments, check_latents, explain_range_error, scale_pictures
+from ganime.training.conditioning import beside, inputs_of, read_labels, with_labels
 from ganime.training.means import Means
 
 NO_H5 = "a GAN is saved as .keras, its weights as .weights.h5; Keras' legacy .h5 has no place for two optimizers"
@@ -73,7 +75,7 @@ def _of_latents(method):
 
     @functools.wraps(method)
     def call(self, x, *args, **kwargs):
-        check_latents(x, self.latent_size)
+        check_latents(x, self.generator.input_shape[-1])
         return method(self, x, *args, **kwargs)
 
     about = "Make the averaged generator's faces of latents, float32 [count, latent_size]: float32 in [-1, 1]."
@@ -173,22 +175,26 @@ class AdversarialModel(keras.Model):
         return self._train_means.result()
 
     def _read_pictures(self, data, means):
-        """A batch in [-1, 1], of the steps that are counted in `means`; where the discriminator looks at groups, the last is
-        filled up with the first pictures."""
+        """A batch in [-1, 1], of the steps that are counted in `means`, and its labels' weights or None; where the
+        discriminator looks at groups, the last is filled up with the first pictures."""
         pictures, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
         if isinstance(pictures, dict | list | tuple):
             raise InputError(f"a batch is one array of pictures, [batch, height, width, 3], not a {type(pictures).__name__}")
         if weights is not None:
             raise InputError(f"sample_weight {UNWEIGHTED}")
-        if labels is not None:
-            warnings.warn("labels (y) are ignored: a GAN trains on pictures alone", stacklevel=2)
+        if self.labels:
+            labels = read_labels(labels, self.labels)
+        elif labels is not None:
+            warnings.warn("labels (y) are ignored: a GAN without labels trains on pictures alone", stacklevel=2)
+            labels = None
         first = means.steps.read_value() == 0
-        pictures = scale_pictures(tf.convert_to_tensor(pictures), self.discriminator.input_shape[1:], first)
+        pictures = scale_pictures(tf.convert_to_tensor(pictures), inputs_of(self.discriminator)[0][1:], first)
         group = self._group
         if group == 1 or (pictures.shape[0] or 1) % group == 0:
-            return pictures
+            return pictures, labels
         count = tf.shape(pictures)[0]
-        return tf.gather(pictures, tf.range((count + group - 1) // group * group) % count)
+        places = tf.range((count + group - 1) // group * group) % count
+        return tf.gather(pictures, places), None if labels is None else tf.gather(labels, places)
 
     def test_step(self, data):
         """Judge held-out pictures and the averaged generator's, of latents that are the same in every evaluation.
@@ -198,10 +204,11 @@ class AdversarialModel(keras.Model):
             lies below that of the training shows how much the discriminator knows its pictures by heart. Also the metrics
             that `compile` was given, of real and generated images.
         """
-        real = self._read_pictures(data, self._test_means)
+        real, labels = self._read_pictures(data, self._test_means)
         seed = tf.stack([tf.constant(self.seed, tf.int64), EVALUATION + self._test_means.steps.read_value()])
-        fakes = self.averaged_generator(draws.normal((tf.shape(real)[0], self.latent_size), seed), training=False)
-        images = {"real": real, "fake": fakes}
+        latents = draws.normal((tf.shape(real)[0], self.latent_size), seed)
+        fakes = self.averaged_generator(with_labels(latents, labels), training=False)
+        images = {"real": beside(real, labels), "fake": beside(fakes, labels)}
         logits = {kind: tf.cast(self.discriminator(images[kind], training=False), tf.float32) for kind in images}
         s = self.settings
         judged = losses.compare(logits) if s["relativistic"] else logits
@@ -219,10 +226,16 @@ class AdversarialModel(keras.Model):
             logs[metric.name] = metric.result()
         return replicas.as_logs(logs)
 
+    def sample(self, seeds, labels=None, truncation: float = 1.0):
+        """The averaged generator's faces of some seeds, uint8 [seeds, height, width, 3], with labels if it has any: see
+        `ganime.sample`."""
+        return sample(self.averaged_generator, seeds, truncation, labels=labels)
+
     def export(self, filepath, format="tf_saved_model", **options):
         """Export the averaged generator, from latents to images, in a format of Keras' (see `keras.Model.export`;
         `ganime.export` writes smaller files, and proves them)."""
-        signature = [keras.InputSpec(shape=(None, self.latent_size), dtype="float32", name="latents")]
+        size = self.generator.input_shape[-1]
+        signature = [keras.InputSpec(shape=(None, size), dtype="float32", name="latents")]
         try:
             self.averaged_generator.export(str(filepath), format, **{"input_signature": signature, **options})
         except ImportError as error:

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from ganime.bounds import check_whole, suggest
 from ganime.errors import GanimeError, InputError
+from ganime.labels import labels_of
 from ganime.networks import build_discriminator, build_generator
 from ganime.recipes import Recipe, get_recipe
 from ganime.training.checks import batch_multiple
@@ -17,7 +18,7 @@ from ganime.training.engine import Engine, dtype_policy
 from ganime.training.gan import GAN
 from ganime.training.optimizer import FusedAdam
 
-_SHARED = ("image_size", "bias", "norm_momentum", "norm_epsilon", "initializer")
+_SHARED = ("image_size", "bias", "norm_momentum", "norm_epsilon", "initializer", "labels")
 # The fields of a recipe that say what networks are built, but not how they are trained.
 NETWORK_FIELDS = (
     *_SHARED,
@@ -117,15 +118,16 @@ def network_recipe(values: Mapping) -> Recipe:
 
 
 def same_networks(networks: tuple, others: tuple) -> bool:
-    """Whether networks are of the same layers, whatever these are called and in which precision they compute."""
-    return [*map(_write_down, networks)] == [*map(_write_down, others)]
+    """Whether networks are of the same layers and labels, whatever layers are called and in which precision they compute."""
+    same_layers = [*map(_write_down, networks)] == [*map(_write_down, others)]
+    return same_layers and labels_of(networks[0]) == labels_of(others[0])
 
 
 def _guess_fields(generator, discriminator):
     """What only networks of `build_networks` are sure to have."""
     g_convolutions, g_norms, g_activations = _parts(generator)
     d_convolutions, d_norms, d_activations = _parts(discriminator)
-    hidden = len(d_activations)
+    hidden, labels = len(d_activations), labels_of(generator)
     slopes = [layer.negative_slope for layer in d_activations]
     while slopes[1:] and slopes[-1] == slopes[-2]:
         slopes.pop()
@@ -136,7 +138,8 @@ def _guess_fields(generator, discriminator):
         "norm_momentum": g_norms[0].momentum,
         "norm_epsilon": g_norms[0].epsilon,
         "initializer": _INITIALIZERS[type(g_convolutions[0].kernel_initializer).__name__],
-        "latent_size": generator.input_shape[1],
+        "labels": labels,
+        "latent_size": generator.input_shape[1] - len(labels),
         "generator_widths": tuple(layer.filters for layer in g_convolutions[:-1]),
         "generator_slope": float(g_activations[0].negative_slope),
         "discriminator_widths": tuple(layer.filters for layer in d_convolutions[:hidden]),

@@ -8,6 +8,7 @@ import tensorflow as tf
 from ganime.bounds import OUT_OF_RANGE, explain_range, judge_range, suggest, within_bounds
 from ganime.errors import InputError
 from ganime.networks.dcgan import check_keras_settings
+from ganime.training.conditioning import beside, inputs_of
 
 REFUSED_CALLBACKS = {
     keras.callbacks.OrbaxCheckpoint: "OrbaxCheckpoint saves no GAN, whose variables are not all named differently; "
@@ -38,7 +39,7 @@ def check_networks(generator: keras.Model, discriminator: keras.Model) -> None:
         raise InputError(
             f"a generator maps latents [batch, size] to images [batch, height, width, channels], not {latents} to {images}"
         )
-    taken = discriminator.input_shape
+    taken = inputs_of(discriminator)[0]
     if len(taken) != 4 or any(None not in sides and len({*sides}) > 1 for sides in zip(images[1:], taken[1:], strict=True)):
         raise InputError(f"the generator makes images of {images[1:]}, but the discriminator takes {taken[1:]}")
     if discriminator.output_shape[1:] != (1,):
@@ -189,9 +190,14 @@ def explain_range_error(error: tf.errors.InvalidArgumentError) -> str | None:
     return found and explain_range(float(found[1]), float(found[2]))
 
 
-def check_twice_differentiable(discriminator, images: tf.Tensor) -> None:
+def check_twice_differentiable(discriminator, images: tf.Tensor, labels: int = 0) -> None:
     """See that the penalty on a discriminator's gradient has a gradient itself: TensorFlow's operations to resize pictures have
     none, and some of them say nothing.
+
+    Args:
+        discriminator: A model.
+        images: Such as it takes.
+        labels: How many labels it takes besides.
 
     Raises:
         InputError: If the discriminator has such an operation.
@@ -200,7 +206,8 @@ def check_twice_differentiable(discriminator, images: tf.Tensor) -> None:
 
     @tf.function(autograph=False)
     def differentiate(x):
-        return tf.gradients(discriminator(x, training=True), x)
+        weights = tf.zeros((tf.shape(x)[0], labels)) if labels else None
+        return tf.gradients(discriminator(beside(x, weights), training=True), x)
 
     graph = differentiate.get_concrete_function(tf.TensorSpec(images.shape, tf.float32)).graph
     for operation in graph.get_operations():
@@ -221,11 +228,13 @@ def check_twice_differentiable(discriminator, images: tf.Tensor) -> None:
 def batch_multiple(discriminator: keras.Model) -> int:
     """The size of the groups in which a discriminator looks at a batch (see `minibatch_deviation` of `build_discriminator`); 1
     if it looks at each image for itself."""
-    if None in discriminator.input_shape[1:]:
+    (_, *sides), labels = inputs_of(discriminator)
+    if None in sides:
         return 1
     for size in range(1, 65):
+        weights = keras.KerasTensor((size, labels)) if labels else None
         try:
-            discriminator.compute_output_spec(keras.KerasTensor((size, *discriminator.input_shape[1:])))
+            discriminator.compute_output_spec(beside(keras.KerasTensor((size, *sides)), weights))
         except ValueError:
             continue
         return size

@@ -10,6 +10,7 @@ from ganime.errors import GanimeError
 from ganime.training import checks, draws, losses, replicas
 from ganime.training.adversarial_model import AdversarialModel
 from ganime.training.augment import augment
+from ganime.training.conditioning import beside, find_labels, with_labels
 from ganime.training.forms import sampling_form, training_form, update_average
 from ganime.training.optimizer import make_optimizer
 
@@ -31,7 +32,8 @@ class GAN(AdversarialModel):
 
     Args:
         generator: Model from latents, float32 [batch, latent_size], to images in [-1, 1], float32 [batch, size, size, 3].
-        discriminator: Model from such images to logits, float32 [batch, 1].
+        discriminator: Model from such images to logits, float32 [batch, 1]. With labels it takes [images, weights of the
+            labels, float32 [batch, number of labels]], and the generator's latents end in these weights.
         ema_half_life: Number of pictures over which the averaged generator forgets half of what it was (exponential moving
             average of weights and batch-norm statistics); at most a twentieth of the pictures seen so far, as StyleGAN2-ADA's
             ramp-up has it. 0 makes it a copy of the generator.
@@ -43,7 +45,8 @@ class GAN(AdversarialModel):
         generator, discriminator: The networks, as they train.
         averaged_generator: The one to sample with: a copy of the generator that follows it (see `ema_half_life`), in float32.
         step: Number of steps trained, a `keras.Variable`; `int(gan.step)`.
-        latent_size: Length of the latents.
+        latent_size: Length of the latents, without the weights of labels.
+        labels: The names of the labels; none if there are none.
 
     Raises:
         InputError: If the networks do not fit each other or end otherwise than a GAN's, or a value is none of these.
@@ -70,15 +73,17 @@ class GAN(AdversarialModel):
         checks.check_networks(generator, discriminator)
         check_whole(0, seed=seed)
         self._group, self._differentiable = checks.batch_multiple(discriminator), False
+        self.labels = find_labels(generator, discriminator)
         self.generator = generator
         self.discriminator = discriminator
         # In functions, so that Keras does not find, and save, the same layers twice.
         g_form, d_form = (training_form(network, sync_batch_norm) for network in (generator, discriminator))
         self._training_generator = lambda latents: g_form(latents, training=True)
-        self._training_discriminator = lambda images: d_form(images, training=True)
+        self._training_discriminator = lambda images, labels=None: d_form(beside(images, labels), training=True)
         self.averaged_generator = sampling_form(generator)
         self.averaged_generator.name = "averaged_generator"
-        self.latent_size = generator.input_shape[-1]
+        self.averaged_generator.labels = self.labels
+        self.latent_size = generator.input_shape[-1] - len(self.labels)
         self.ema_half_life = within_bounds(ema_half_life=ema_half_life)["ema_half_life"]
         self.seed = seed
         self.sync_batch_norm = sync_batch_norm
@@ -139,7 +144,7 @@ class GAN(AdversarialModel):
             d_updates: Discriminator updates per generator update; each is a step with pictures of its own.
             hold_below: Hold the generator still in steps where the discriminator's accuracy (mean of the shares of real and
                 of generated pictures, or of pairs, that it tells right) is below this threshold.
-            jit_compile, **kwargs: As in `keras.Model.compile`.
+            jit_compile: As in `keras.Model.compile`, and so are the other arguments.
 
         Raises:
             InputError: If a value is beyond a recipe's bounds, real labels could fall below 0, or pairs parted; for a name that
@@ -170,7 +175,8 @@ class GAN(AdversarialModel):
         """All is built. Keras would find that out with a batch's mean over all workers, which fails for pictures in uint8."""
 
     def train_step(self, data):
-        """Update both networks once on a batch of images: float32 in [-1, 1], or uint8, which is scaled here.
+        """Update both networks once on a batch of images: float32 in [-1, 1], or uint8, which is scaled here; with labels a
+        batch is (images, labels), and a generated picture has the label of the real one in its place.
 
         Under a `tf.distribute` strategy, in whose scope the model was made, the batch is this replica's part of the global one:
         losses are means over the global batch, and everything random is drawn by the place in it.
@@ -181,16 +187,16 @@ class GAN(AdversarialModel):
             sigmoid of the logits or, if relativistic, of their differences), `d_accuracy`, and `r1` (mean squared gradient
             norm; 0 where the step applies none) if there is such a penalty.
         """
-        real = self._read_pictures(data, self._train_means)
+        real, labels = self._read_pictures(data, self._train_means)
         with tf.control_dependencies([real]):  # nothing moves where the pictures are refused, or cannot be read
-            return self._train_on(real)
+            return self._train_on(real, labels)
 
-    def _train_on(self, real):
+    def _train_on(self, real, labels):
         self._seed_layers()
         seeds = draws.split(tf.stack([tf.constant(self.seed, tf.int64), self.step.value]), 8)
         with tf.GradientTape() as tape:
-            fakes = self._generate(real, seeds[0])
-        logs, real_logits = self._update_discriminator(real, fakes, seeds[1:5])
+            fakes = self._generate(real, seeds[0], labels)
+        logs, real_logits = self._update_discriminator(real, fakes, seeds[1:5], labels)
         free = self._generator_is_free(logs["d_accuracy"])
         # A tape cannot be taken into a condition that several replicas share: there the same pictures are made again.
         make_again = not self.settings["reuse_fakes"] or (free is not None and tf.distribute.has_strategy())
@@ -198,14 +204,14 @@ class GAN(AdversarialModel):
         def update_generator():
             if make_again:
                 with tf.GradientTape() as new_tape:
-                    new_fakes = self._generate(real, seeds[0] if self.settings["reuse_fakes"] else seeds[7])
-                self._update_generator(new_tape, new_fakes, real_logits, seeds[5:7])
+                    new_fakes = self._generate(real, seeds[0] if self.settings["reuse_fakes"] else seeds[7], labels)
+                self._update_generator(new_tape, new_fakes, real_logits, seeds[5:7], labels)
             else:
-                self._update_generator(tape, fakes, real_logits, seeds[5:7])
+                self._update_generator(tape, fakes, real_logits, seeds[5:7], labels)
 
         replicas.run_if(free, update_generator) if free is not None else update_generator()
         logs["g_loss"] = tf.identity(self.last_g_loss.value)
-        self._share_statistics()
+        replicas.share_statistics(self.generator, self.discriminator)
         batch = tf.shape(real)[0] * replicas.count()
         update_average(self.averaged_generator, self.generator, self.ema_half_life, batch, self.step + 1)
         self._train_means.update(logs, {"r1": self.step % self.settings["r1_interval"] == 0})
@@ -213,8 +219,8 @@ class GAN(AdversarialModel):
         self.stop_votes.assign(replicas.total(self.stop_votes.read_value()))
         return replicas.as_logs(logs)
 
-    def _generate(self, real, seed):
-        return self._training_generator(draws.normal((tf.shape(real)[0], self.latent_size), seed))
+    def _generate(self, real, seed, labels=None):
+        return self._training_generator(with_labels(draws.normal((tf.shape(real)[0], self.latent_size), seed), labels))
 
     def _generator_is_free(self, accuracy):
         """Whether the generator moves in this step: a boolean tensor, or None where it always does."""
@@ -226,44 +232,44 @@ class GAN(AdversarialModel):
             free = accurate if free is None else free & accurate
         return free
 
-    def _update_discriminator(self, real, fakes, seeds):
+    def _update_discriminator(self, real, fakes, seeds, labels=None):
         """The step's values, and the logits of the real pictures."""
         s = self.settings
         images = {"real": augment(real, s["augmentations"], seeds[0]), "fake": augment(fakes, s["augmentations"], seeds[1])}
         uniform = draws.uniform((4, tf.shape(real)[0], 1), seeds[2], axis=1)
-        real_labels = losses.real_labels(uniform[0], s["label_noise"], s["label_smoothing"])
-        labels = {
-            "real": losses.flip_labels(real_labels, uniform[1], s["label_flips"]),
+        true = losses.real_labels(uniform[0], s["label_noise"], s["label_smoothing"])
+        truths = {
+            "real": losses.flip_labels(true, uniform[1], s["label_flips"]),
             "fake": losses.flip_labels(losses.fake_labels(uniform[2], s["label_noise"]), uniform[3], s["label_flips"]),
         }
         logits, logs, total = {}, {}, 0.0
         for kinds in (["real"], ["fake"]) if s["separate_updates"] else (["real", "fake"],):
             with tf.GradientTape() as tape:
-                logits |= {kind: tf.cast(self._training_discriminator(images[kind]), tf.float32) for kind in kinds}
+                logits |= {kind: tf.cast(self._training_discriminator(images[kind], labels), tf.float32) for kind in kinds}
                 judged = losses.compare(logits) if s["relativistic"] else logits
                 for kind in kinds:
-                    logs[kind + "_loss"] = losses.binary_cross_entropy(labels[kind], judged[kind])
+                    logs[kind + "_loss"] = losses.binary_cross_entropy(truths[kind], judged[kind])
                 value = tf.add_n([logs[kind + "_loss"] * s[kind + "_weight"] for kind in kinds])
                 objective = self.d_optimizer.scale_loss(value / replicas.count())
             gradients = tape.gradient(objective, _variables(self.discriminator))
             if s["r1_weight"] and "real" in kinds:
-                logs["r1"], penalties = self._r1_gradients(images["real"])
+                logs["r1"], penalties = self._r1_gradients(images["real"], labels)
                 gradients = [g + p for g, p in zip(gradients, penalties, strict=True)]
             self.d_optimizer.apply(gradients)
             total += value
         return {"d_loss": total, **logs, **losses.scores(judged)}, logits["real"]
 
-    def _r1_gradients(self, real):
+    def _r1_gradients(self, real, labels=None):
         """The squared gradient norm and the penalty's gradients; zeros in the steps that lazy regularization leaves out."""
         if not self._differentiable:
-            checks.check_twice_differentiable(self.discriminator, real)
+            checks.check_twice_differentiable(self.discriminator, real, len(self.labels))
             self._differentiable = True
         variables = _variables(self.discriminator)
         interval = self.settings["r1_interval"]
 
         def penalize():
             with tf.GradientTape() as tape:
-                norm = losses.r1_penalty(self.discriminator, real)
+                norm = losses.r1_penalty(lambda x, training: self.discriminator(beside(x, labels), training=training), real)
                 penalty = self.d_optimizer.scale_loss(norm * (self.settings["r1_weight"] / 2 * interval / replicas.count()))
             return norm, tape.gradient(penalty, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
@@ -271,26 +277,20 @@ class GAN(AdversarialModel):
             return penalize()
         return tf.cond(self.step % interval == 0, penalize, lambda: (0.0, [tf.zeros_like(v) for v in variables]))
 
-    def _update_generator(self, tape, fakes, real_logits, seeds):
+    def _update_generator(self, tape, fakes, real_logits, seeds, labels=None):
         """Update from the pictures that the generator made under `tape`."""
         s = self.settings
-        labels = losses.real_labels(draws.uniform((tf.shape(fakes)[0], 1), seeds[0]), s["label_noise"])
+        truths = losses.real_labels(draws.uniform((tf.shape(fakes)[0], 1), seeds[0]), s["label_noise"])
         with tf.GradientTape() as image_tape:
             image_tape.watch(fakes)
-            logits = tf.cast(self._training_discriminator(augment(fakes, s["augmentations"], seeds[1])), tf.float32)
+            seen = augment(fakes, s["augmentations"], seeds[1])
+            logits = tf.cast(self._training_discriminator(seen, labels), tf.float32)
             judged = losses.compare({"real": real_logits, "fake": logits})["fake"] if s["relativistic"] else logits
-            loss = losses.binary_cross_entropy(labels, judged) * s["generator_weight"]
+            loss = losses.binary_cross_entropy(truths, judged) * s["generator_weight"]
             objective = self.g_optimizer.scale_loss(loss / replicas.count())
         direction = image_tape.gradient(objective, fakes)
         self.g_optimizer.apply(tape.gradient(fakes, _variables(self.generator), output_gradients=direction))
         self.last_g_loss.assign(replicas.mean([loss])[0])
-
-    def _share_statistics(self):
-        """Give all replicas the mean of their moving statistics, so that they hold the same networks."""
-        statistics = [v for network in (self.generator, self.discriminator) for v in network.non_trainable_weights]
-        if replicas.count() > 1 and statistics:
-            for variable, shared in zip(statistics, replicas.mean([v.value.read_value() for v in statistics]), strict=True):
-                variable.assign(shared)
 
 
 def _variables(network):

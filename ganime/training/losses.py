@@ -62,7 +62,7 @@ def r1_penalty(discriminator, images: tf.Tensor) -> tf.Tensor:
     https://arxiv.org/abs/1801.04406). The paper's penalty is half of it times its weight.
 
     Args:
-        discriminator: Model from images to logits; called in training mode.
+        discriminator: From images to logits; called in training mode.
         images: float32 [batch, height, width, channels].
     """
     with tf.GradientTape() as tape:

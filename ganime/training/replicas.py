@@ -1,6 +1,7 @@
 """What a training step needs when several devices share it: of the global batch each replica, which is the copy of the model on
 one device, has an equal part. Without a distribution strategy there is one replica, which has it all."""
 
+import keras
 import tensorflow as tf
 
 
@@ -37,6 +38,14 @@ def total(tensor: tf.Tensor) -> tf.Tensor:
 
 def _reduce(operation, value):
     return tf.distribute.get_replica_context().all_reduce(operation, value)
+
+
+def share_statistics(*networks: keras.Model) -> None:
+    """Give all replicas the mean of their moving statistics, so that they hold the same networks."""
+    statistics = [v for network in networks for v in network.non_trainable_weights]
+    if count() > 1 and statistics:
+        for variable, shared in zip(statistics, mean([v.value.read_value() for v in statistics]), strict=True):
+            variable.assign(shared)
 
 
 def run_if(condition: tf.Tensor, update) -> None:

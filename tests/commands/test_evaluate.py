@@ -36,7 +36,7 @@ def run(*arguments):
     return result.stdout
 
 
-def test_from_training_with_scores_to_a_score(monkeypatch, tmp_path, one_extractor):
+def test_from_training_with_scores_to_a_score(monkeypatch, tmp_path, one_extractor, one_gan):
     (tmp_path / "faces").mkdir()
     for i in range(150):
         Image.fromarray(draw_face(i, 32)).save(tmp_path / "faces" / f"{i}.png")

@@ -32,8 +32,8 @@ def test_no_two_networks_share_a_name(blocks):
 
 def _names(network):
     module = __import__(f"ganime.metrics.networks.{network}", fromlist=["NETWORK"])
-    extractor = type("Extractor", (), {"name": network, "network": module.NETWORK})
-    return score_names(extractor)
+    attributes = {"name": network, "network": module.NETWORK, "inception_score": module.NETWORK.inception_score}
+    return score_names(type("Extractor", (), attributes))
 
 
 def test_extraction_depends_on_each_picture_alone(blocks, monkeypatch):

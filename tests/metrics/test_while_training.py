@@ -20,7 +20,7 @@ from ganime.training import loop
 from ganime.training.callbacks import History
 from ganime.training.fit import fit
 from tests.conftest import TINY
-from tests.training.small import PICTURES, make_small_gan
+from tests.training.small import PICTURES, make_small_gan, small_gan
 
 RECIPE = get_recipe("default").override(*TINY, "r1_weight=0", "augmentations=")  # a graph that is made in less time
 
@@ -63,7 +63,7 @@ def test_scores_are_in_the_history_and_the_best_generator_is_kept(trained, block
     assert all(np.isfinite(history[name]).sum() == 2 for name in ("FD-blocks", "recall-blocks", "KID-blocks-deviation"))
 
 
-def test_an_interrupted_run_has_the_same_scores(trained, tmp_path, blocks):
+def test_an_interrupted_run_has_the_same_scores(trained, tmp_path, blocks, one_gan):
     path = shutil.copytree(trained[0].path.with_name("left"), tmp_path / "run")
     assert read_history(path / "history.csv")["step"].tolist() == [1, 2, 3]
     run, continued, _ = train(path, blocks)
@@ -73,7 +73,7 @@ def test_an_interrupted_run_has_the_same_scores(trained, tmp_path, blocks):
     assert continued.best == trained[1].best
 
 
-def test_scores_do_not_change_the_training(trained, tmp_path):
+def test_scores_do_not_change_the_training(trained, tmp_path, one_gan):
     plain = fit(Run(tmp_path / "run"), RECIPE, split(DrawnFaces(200), 32)[0], 5, verbose=0)
     for one, other in zip(plain.get_weights(), trained[2].get_weights(), strict=True):
         assert np.array_equal(one, other)
@@ -163,7 +163,7 @@ def test_steps_are_the_models_own(blocks, capsys):
 
 
 def test_stretches_of_steps_end_where_scores_are_due(blocks, tmp_path):
-    gan, history = make_small_gan(), History(tmp_path / "history.csv", 4)
+    gan, history = small_gan(traced=True), History(tmp_path / "history.csv", 4)
     images = tf.constant(PICTURES)
 
     def give(step):

@@ -1,33 +1,50 @@
 // The page's state as the fragment of its address: a link shows the same faces.
 
 import { MOST_SEED, fromSeed, scale } from "./seeds.js";
-import { applyEdits } from "./latents.js";
+import { applyEdits, withLabel } from "./latents.js";
 
 export const MOST_KEPT = 64;
 const FOREIGN = "This link names something that this generator does not have; the rest is shown.";
 
-// A face is {seed or latent, truncation, edits: {name: strength}}.
+// A face is {seed or latent, truncation, edits: {name: strength}}; with the seed of a generator with labels, label: its number.
 
 /** The latent of a face, its truncation and edits applied. */
 export function latentOf(face, engine) {
-  const { seed, latent, truncation, edits } = face;
-  const point = latent ? scale(latent, truncation) : fromSeed(seed, engine.latentSize, truncation);
+  const { seed, latent, truncation, label, edits } = face;
+  const labels = countLabels(engine);
+  const size = engine.latentSize - labels;
+  const point = latent ? scale(latent, truncation) : withLabel(fromSeed(seed, size, truncation), label ?? 0, labels);
+  if (latent && labels) point.set(latent.slice(size), size);
   return Object.keys(edits).length ? applyEdits(point, edits, engine) : point;
 }
 
+/** How many labels a generator has. */
+export const countLabels = ({ labels }) => labels?.length ?? 0;
+
+/** The number of a face's label; undefined if it has none, or lies between some. */
+export function labelOf({ latent, label }, engine) {
+  if (!latent || !countLabels(engine)) return label;
+  const weights = [...latent.slice(engine.latentSize - countLabels(engine))];
+  return weights.filter(Boolean).length === 1 && weights.includes(1) ? weights.indexOf(1) : undefined;
+}
+
 /** A face in words. */
-export function describe({ seed, truncation, edits }) {
+export function describe(face, engine = {}) {
+  const { seed, truncation, edits } = face;
   const count = Object.keys(edits).length;
   const parts = [seed === undefined ? "A face without a seed" : `Seed ${seed}`];
+  const name = engine.labels?.[labelOf(face, engine)];
+  if (name !== undefined) parts.push(name);
   if (truncation !== 1) parts.push(`truncation ${truncation}`);
   if (count) parts.push(count === 1 ? "1 edit" : `${count} edits`);
   return parts.join(", ");
 }
 
-/** A face as text: 7~0.8~eye-size:1.5, or the numbers of its latent instead of its seed. */
-export function writeFace({ seed, latent, truncation, edits }) {
+/** A face as text: 7~0.8~eye-size:1.5 or 7~1~label:2, or the numbers of its latent instead of its seed. */
+export function writeFace({ seed, latent, truncation, label, edits }) {
   const name = latent ? "_" + encode(latent) : seed;
-  return [name, truncation, ...Object.entries(edits).map(([edit, strength]) => `${edit}:${strength}`)].join("~");
+  const parts = Object.entries(label === undefined ? edits : { label, ...edits });
+  return [name, truncation, ...parts.map(([part, value]) => `${part}:${value}`)].join("~");
 }
 
 /**
@@ -39,8 +56,15 @@ export function readFace(text, engine, miss = () => {}) {
   const face = { truncation: number(truncation, 0, 1, miss) ?? 1, edits: {} };
   if (name.startsWith("_")) face.latent = decode(name.slice(1), engine.latentSize);
   else face.seed = readSeed(name);
+  const labels = countLabels(engine);
+  if (labels && !face.latent) face.label = 0;
   for (const part of rest) {
     const [edit, amount = ""] = part.split(":");
+    if (edit === "label" && labels) {
+      if (!face.latent && /^\d{1,4}$/.test(amount) && Number(amount) < labels) face.label = Number(amount);
+      else miss();
+      continue;
+    }
     const strength = engine.edits.includes(edit) ? number(amount, -4, 4, miss) : miss();
     if (strength) face.edits[edit] = strength;
   }

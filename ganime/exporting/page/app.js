@@ -1,9 +1,10 @@
 // The page: what the visitor has chosen (the state, which is in the address), and what each control does to it.
 
-import { describe, latentOf, leftOut, readSeed, readState, writeFace, writeState } from "./address.js";
+import { countLabels, describe, labelOf, latentOf, leftOut, readSeed, readState, writeFace, writeState } from "./address.js";
 import { connectDownloads } from "./downloads.js";
 import { openEngine } from "./engine.js";
 import { connectKeys, connectTabs } from "./keys.js";
+import { withLabel } from "./latents.js";
 import { Mix } from "./mix.js";
 import { MOST_SEED } from "./seeds.js";
 import { inWords, makeSlider } from "./sliders.js";
@@ -51,9 +52,10 @@ function change(update, { step = true, hurry = false } = {}) {
 const changeFace = (update, options) => change({ face: { ...state.face, ...update } }, options);
 const choose = (face, view = state.view === "mix" || state.view === "walk" ? "face" : state.view) => {
   change({ face, view: view === "wall" && !wide.matches ? "face" : view });
-  say(describe(face));
+  say(describe(face, engine));
 };
-const chooseSeed = (seed) => choose({ seed, truncation: state.face.truncation, edits: {} });
+const labelled = (face) => (countLabels(engine) ? { ...face, label: state.label } : face);
+const chooseSeed = (seed) => choose(labelled({ seed, truncation: state.face.truncation, edits: {} }));
 const randomSeed = () => crypto.getRandomValues(new Uint32Array(1))[0];
 
 /** Show the state. */
@@ -69,6 +71,9 @@ function show(hurry = false) {
   }
   if (document.activeElement !== $("seed")) $("seed").value = face.seed ?? "";
   sliders.truncation.set(face.truncation);
+  const label = labelOf(face, engine);
+  if (label !== undefined) state.label = label;
+  $("label").value = label ?? "";
   for (const name of engine.edits) sliders[name].set(face.edits[name] ?? 0);
   $("reset").disabled = !Object.keys(face.edits).length;
   mix.show(state);
@@ -80,13 +85,13 @@ function show(hurry = false) {
     ? `Mix of ${mix.corners.length} faces`
     : walking
       ? `Walk through ${walk.faces.length} faces`
-      : describe(face);
+      : describe(face, engine);
   $("caption").textContent = words;
   $("canvas").setAttribute("aria-label", words);
   document.title = `${words} · ${engine.facts.name ?? "Faces"}`;
   if (hurry) return;
   if (document.activeElement !== $("start")) $("start").value = state.start;
-  wall.show({ start: state.start, truncation: face.truncation, selected: face.seed });
+  wall.show({ start: state.start, truncation: face.truncation, label: state.label, selected: face.seed });
   tray.show(state.tray, writeFace(face));
   $("nothing-kept").hidden = state.tray.length > 0;
   $("save-all").disabled = $("clear").disabled = !state.tray.length;
@@ -114,7 +119,7 @@ function shownFace() {
 }
 
 const keepShown = () => keep(shownFace());
-const keepSeed = (seed) => keep({ seed, truncation: state.face.truncation, edits: {} });
+const keepSeed = (seed) => keep(labelled({ seed, truncation: state.face.truncation, edits: {} }));
 const roll = () => chooseSeed(randomSeed());
 const resetEdits = () => changeFace({ edits: {} });
 const togglePlay = () => (walk.playing ? walk.pause() : walk.play());
@@ -171,6 +176,25 @@ function makeSliders() {
   $("edits").hidden = !engine.edits.length;
 }
 
+/** The list of labels: another one for the face, whose seed stays, and for the wall. */
+function connectLabels() {
+  $("label-row").hidden = !countLabels(engine);
+  $("label").append(new Option("between labels", ""), ...engine.labels.map((name, i) => new Option(name, i)));
+  $("label").options[0].hidden = true;
+  on(
+    "label",
+    () => {
+      const label = Number($("label").value);
+      const { latent } = state.face;
+      if (latent) {
+        const size = engine.latentSize - countLabels(engine);
+        change({ label, face: { ...state.face, latent: withLabel(latent.slice(0, size), label, countLabels(engine)) } });
+      } else changeFace({ label });
+    },
+    "change",
+  );
+}
+
 /** A field for a seed: what is no seed is said, and put right. */
 function seedField(id, act, current) {
   on(
@@ -194,6 +218,7 @@ function connect() {
     (start) => change({ start }),
     () => state.start,
   );
+  connectLabels();
   on("elsewhere", () => change({ start: randomSeed() }));
   on("roll", roll);
   on("reset", resetEdits);
@@ -209,7 +234,7 @@ function connect() {
     "change",
   );
   for (const button of all(".take"))
-    button.addEventListener("click", () => keep(...Array.from({ length: 4 }, () => ({ ...FIRST.face, seed: randomSeed() }))));
+    button.addEventListener("click", () => keep(...Array.from({ length: 4 }, () => labelled({ ...FIRST.face, seed: randomSeed() }))));
   for (const button of all(".edit-this")) button.addEventListener("click", () => choose(shownFace(), "face"));
   for (const name of ["help", "about"]) on(`show-${name}`, () => openDialog(name));
   on("notice-close", () => notice(""));
@@ -242,7 +267,8 @@ function openDialog(name) {
 /** Show what the address says. */
 function restore() {
   const [found, lacks] = readState(location.hash, engine);
-  state = { ...FIRST, view: wide.matches || found.face ? "face" : "wall", ...found };
+  state = { ...FIRST, label: 0, view: wide.matches || found.face ? "face" : "wall", ...found };
+  if (!found.face) state.face = labelled(state.face);
   show();
   forget();
   if (lacks) notice(lacks);

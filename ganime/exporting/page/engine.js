@@ -28,8 +28,8 @@ export async function openEngine(report) {
  * A user is a function of the number of faces it may have, and returns null or {latents: an array of Float32Array, done}.
  */
 class Engine {
-  constructor(worker, { latentSize, height, width, edits, directions, bends, facts, how }) {
-    Object.assign(this, { worker, latentSize, height, width, edits, directions, bends, facts, how });
+  constructor(worker, { latentSize, height, width, labels, edits, directions, bends, facts, how }) {
+    Object.assign(this, { worker, latentSize, height, width, labels, edits, directions, bends, facts, how });
     this.users = [() => this.requests.shift()];
     this.requests = [];
     this.job = null;

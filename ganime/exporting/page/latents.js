@@ -3,10 +3,19 @@
 const dot = (a, b) => a.reduce((sum, value, i) => sum + value * b[i], 0);
 const length = (a) => Math.sqrt(dot(a, a));
 
-/** The point at a share (0 to 1) of the great circle from one latent to another. */
-export function slerp(first, last, share) {
+/**
+ * The point at a share (0 to 1) of the great circle from one latent to another. Of the last numbers, which are weights of
+ * labels, so many are on the straight line.
+ */
+export function slerp(first, last, share, labels = 0) {
   if (share === 0) return first;
   if (share === 1) return last;
+  if (labels) {
+    const size = first.length - labels;
+    const straight = first.map((value, i) => value + share * (last[i] - value));
+    straight.set(slerp(first.slice(0, size), last.slice(0, size), share));
+    return straight;
+  }
   const lengths = length(first) * length(last);
   const angle = lengths ? Math.acos(Math.min(1, Math.max(-1, dot(first, last) / lengths))) : 0;
   const sine = Math.sin(angle);
@@ -15,9 +24,18 @@ export function slerp(first, last, share) {
 }
 
 /** The point between two latents, or four (the upper corners first), at [across, down]. */
-export function mixture(corners, [across, down]) {
-  const upper = slerp(corners[0], corners[1], across);
-  return corners.length < 4 ? upper : slerp(upper, slerp(corners[2], corners[3], across), down);
+export function mixture(corners, [across, down], labels = 0) {
+  const upper = slerp(corners[0], corners[1], across, labels);
+  return corners.length < 4 ? upper : slerp(upper, slerp(corners[2], corners[3], across, labels), down, labels);
+}
+
+/** A latent with the weights of a number of labels behind it: 1 for the one, 0 for the others. */
+export function withLabel(latent, label, labels) {
+  if (!labels) return latent;
+  const whole = new Float32Array(latent.length + labels);
+  whole.set(latent);
+  whole[latent.length + label] = 1;
+  return whole;
 }
 
 /** A latent moved by edits {name: strength}, and brought back to its length, or to that of the move if this is greater. */

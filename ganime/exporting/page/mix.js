@@ -1,6 +1,6 @@
 // Mixing two or four collected faces: a pad with a face in each corner, and a slider for each direction.
 
-import { describe, latentOf } from "./address.js";
+import { countLabels, describe, latentOf } from "./address.js";
 import { mixture } from "./latents.js";
 import { makeSlider } from "./sliders.js";
 
@@ -72,7 +72,7 @@ export class Mix {
       const face = tray[this.corners[i]];
       button.hidden = !face;
       if (!face) return;
-      button.setAttribute("aria-label", `${(two ? ENDS : PLACES)[i]}: ${describe(face)}. Press for the next collected face.`);
+      button.setAttribute("aria-label", `${(two ? ENDS : PLACES)[i]}: ${describe(face, this.engine)}. Press for the next collected face.`);
       if (button.face !== face) this.tray.paint(button.firstChild, (button.face = face));
     });
     this.sliders.forEach((slider, i) => slider.set(at[i]));
@@ -84,6 +84,7 @@ export class Mix {
     return mixture(
       this.corners.map((corner) => latentOf(this.faces[corner], this.engine)),
       this.at,
+      countLabels(this.engine),
     );
   }
 }

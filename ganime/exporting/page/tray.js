@@ -51,7 +51,7 @@ export class Tray {
     const item = this.items.get(face) ?? this.make(face);
     this.items.set(face, item);
     const [button] = item.children;
-    button.setAttribute("aria-label", `Collected face ${index + 1}: ${describe(face)}`);
+    button.setAttribute("aria-label", `Collected face ${index + 1}: ${describe(face, this.engine)}`);
     button.setAttribute("aria-current", current);
     item.lastChild.setAttribute("aria-label", `Remove collected face ${index + 1}`);
     return item;

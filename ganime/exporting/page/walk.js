@@ -1,6 +1,6 @@
 // A walk through the collection, in a closed loop, in steps that look about equal.
 
-import { latentOf } from "./address.js";
+import { countLabels, latentOf } from "./address.js";
 import { slerp } from "./latents.js";
 import { WAYPOINTS, difference, pace } from "./pace.js";
 
@@ -22,7 +22,7 @@ export class Walk {
   at(place) {
     const count = this.latents.length;
     const leg = Math.min(count - 1, Math.floor(place * count));
-    return slerp(this.latents[leg], this.latents[(leg + 1) % count], place * count - leg);
+    return slerp(this.latents[leg], this.latents[(leg + 1) % count], place * count - leg, countLabels(this.engine));
   }
 
   get latent() {

@@ -1,6 +1,7 @@
 // The wall: a grid of the faces of consecutive seeds that goes on as one scrolls. Only the rows in sight exist.
 
-import { MOST_SEED, fromSeed } from "./seeds.js";
+import { latentOf } from "./address.js";
+import { MOST_SEED } from "./seeds.js";
 
 const GAP = 6;
 const TALLEST = 16e6; // pixels, which every browser can scroll through: a million faces
@@ -40,10 +41,10 @@ export class Wall {
   }
 
   /** Show the faces from a seed on. */
-  show({ start, truncation, selected }) {
+  show({ start, truncation, label, selected }) {
     const moved = start !== this.start;
-    const changed = moved || truncation !== this.truncation;
-    Object.assign(this, { start, truncation, selected });
+    const changed = moved || truncation !== this.truncation || label !== this.label;
+    Object.assign(this, { start, truncation, label, selected });
     if (moved) this.grid.scrollTop = this.active = 0;
     if (changed) for (const row of this.rows.values()) this.fill(row);
     for (const row of this.rows.values()) this.mark(row);
@@ -147,13 +148,14 @@ export class Wall {
     if (!cells.length || !this.grid.clientWidth) return null;
     const asked = cells.map((cell) => {
       cell.wanted = false;
-      return [cell.seed, this.truncation];
+      return { seed: cell.seed, truncation: this.truncation, label: this.label, edits: {} };
     });
     return {
-      latents: asked.map(([seed, truncation]) => fromSeed(seed, this.engine.latentSize, truncation)),
+      latents: asked.map((face) => latentOf(face, this.engine)),
       done: (pictures) =>
         cells.forEach((cell, i) => {
-          if (cell.seed !== asked[i][0] || this.truncation !== asked[i][1]) return; // it is to show another face by now
+          const { seed, truncation, label } = asked[i];
+          if (cell.seed !== seed || this.truncation !== truncation || this.label !== label) return; // it is to show another face
           this.engine.paint(cell.firstChild, pictures[i]);
           cell.classList.add("drawn");
         }),

@@ -2,7 +2,7 @@
 //
 // In:  {type: "open", model: ArrayBuffer, kernel: ArrayBuffer | null}
 //      {type: "draw", id, latents: Float32Array [count, latentSize]}
-// Out: {type: "ready", how: "wasm" | "javascript", latentSize, height, width, edits, directions, bends, facts}
+// Out: {type: "ready", how: "wasm" | "javascript", latentSize, height, width, labels, edits, directions, bends, facts}
 //      {type: "drawn", id, pixels: Uint8ClampedArray [count, height, width, RGBA]}
 //      {type: "failed", id, message}
 "use strict";
@@ -63,10 +63,12 @@ function readModel(buffer) {
 
 function parseModel(buffer) {
   check(crc32(new Uint8Array(buffer)) === INTACT);
-  const [tensors, { format, latent_size, height, width, layers, edits, ...facts }] = readSafetensors(buffer);
+  const [tensors, { format, latent_size, height, width, layers, edits, labels, ...facts }] = readSafetensors(buffer);
   check(format === FORMAT, FOREIGN);
   const model = { latentSize: Number(latent_size), height: Number(height), width: Number(width), facts };
   model.edits = JSON.parse(edits);
+  model.labels = JSON.parse(labels ?? "[]");
+  check(model.labels.every((name) => typeof name === "string") && model.labels.length < model.latentSize);
   model.layers = JSON.parse(layers).map((layer, i) => readLayer(layer, i, tensors));
   checkChain(model);
   for (const name of ["directions", "bends"]) {
