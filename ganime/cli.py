@@ -12,6 +12,7 @@ import click
 
 from ganime import __version__
 from ganime.commands.data import data as data_group
+from ganime.commands.doctor import doctor
 from ganime.commands.edits import edits
 from ganime.commands.evaluate import evaluate
 from ganime.commands.explore import explore
@@ -75,7 +76,8 @@ def cli():
     """
 
 
-for command in (fit, gif, generate, walk, mix, edits, project, explore, export, share, evaluate, data_group, recipes, runs):
+FACES = (generate, walk, mix, edits, project, explore, export, share)
+for command in (fit, gif, *FACES, evaluate, doctor, data_group, recipes, runs):
     cli.add_command(command)
 
 

@@ -31,7 +31,8 @@ TINY = (
     "ema_half_life=20",
     "r1_interval=2",
 )
-LONGEST = ("test_fit.py", "test_distribution.py", "test_engine.py", "test_cli.py", "test_evaluate.py", "test_while_training.py")
+LONGEST = ("test_fit.py", "test_start.py", "test_distribution.py", "test_engine.py", "test_cli.py", "test_evaluate.py")
+LONGEST += ("test_while_training.py", "test_progress.py")
 # Where it does not matter which mechanisms train: a graph that is made in less time.
 PLAIN = (*TINY, "r1_weight=0", "augmentations=")
 
@@ -74,6 +75,14 @@ def tiny():
 def plain():
     """The same without what takes longest to trace."""
     return get_recipe("default").override(*PLAIN)
+
+
+@pytest.fixture
+def one_gan(monkeypatch):
+    """What `fit` trains is built and traced once for each recipe, and is the same model each time, as it is at first."""
+    from tests.training.small import build_once
+
+    monkeypatch.setattr("ganime.training.fit.build_gan", build_once)
 
 
 @pytest.fixture

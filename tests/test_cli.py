@@ -15,9 +15,9 @@ from PIL import Image
 from ganime.cli import cli
 from ganime.commands.fit import _this_command
 from ganime.generation.sampling import SHIPPED
-from tests.conftest import ROOT, TINY
+from tests.conftest import PLAIN, ROOT
 
-OPTIONS = [word for text in TINY for word in ("--set", text)]
+OPTIONS = [word for text in PLAIN for word in ("--set", text)]
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_a_newcomer_sees_faces_at_once(run, tmp_path):
 def test_help_and_recipes_are_quick_and_leave_tensorflow_alone(run):
     for arguments in (["--help"], ["recipes"], ["fit", "--help"]):
         seconds = []
-        for _ in range(3):
+        while len(seconds) < 3 and min(seconds, default=1) >= 0.5:  # other programs may take a moment of one of them
             since = time.perf_counter()
             code = run(*arguments)[0]
             seconds.append(time.perf_counter() - since)

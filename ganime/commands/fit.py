@@ -27,6 +27,11 @@ LARGE = "a GPU has time for --recipe large, whose faces are better (KID-lite0 0.
     help="A folder, zip, tar, parquet or npz file of pictures, a file from `data pack`, or a name from `data list`; "
     "repeatable. Without it, ganime draws faces itself.",
 )
+@click.option(
+    "--labels",
+    metavar="folders|captions[:N]|FILE.json",
+    help="Train on labels too: names of folders, frequent tags of caption files, or a file's.",
+)
 @click.option("--steps", default=20_000, show_default=True, type=STEPS, help="Step to reach.")
 @click.option("--run", "run_name", metavar="NAME", help="Name of the run, or a path to it.  [default: DATA-RECIPE]")
 @click.option("--recipe", "recipe_name", default="default", show_default=True, metavar="NAME", help="See `recipes`.")
@@ -34,13 +39,21 @@ LARGE = "a GPU has time for --recipe large, whose faces are better (KID-lite0 0.
 @click.option(
     "--from",
     "start",
-    metavar="RUN|FILE.keras|shipped",
+    metavar="RUN[@STEP]|FILE.keras|shipped",
     help="Start a new run from trained networks.",
 )
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1), help="Seed of everything random.")
 @click.option("--sample-every", default=100, show_default=True, type=STEPS, help="Steps between sample grids.")
 @click.option("--save-every", default=500, show_default=True, type=STEPS, help="Steps between saved states.")
+@click.option("--keep-every", type=STEPS, metavar="STEPS", help="Steps between states and generators that stay, as RUN@STEP.")
+@click.option(
+    "--keep-at-most",
+    type=STEPS,
+    metavar="COUNT",
+    help="Where more would stay, every second one is dropped, the oldest first.  [default: 50, or as many as there are]",
+)
 @click.option("--evaluate-every", type=STEPS, metavar="STEPS", help="Hold a tenth of the pictures out and score with them.")
+@click.option("--stop-when", metavar="ILLNESS,...", help="Save and stop at what `doctor` names, as in copying,plateau.")
 @click.option("--changed-data", is_flag=True, help="Go on with other pictures than before; config.json records it.")
 @click.option("--strict", is_flag=True, help="Stop at an unreadable picture instead of passing over it.")
 @click.option("--tensorboard", is_flag=True, help="Also write logs for TensorBoard into the run.")
@@ -66,6 +79,7 @@ LARGE = "a GPU has time for --recipe large, whose faces are better (KID-lite0 0.
 @click.option("--sync-batch-norm", is_flag=True, help="With --distribute: batch normalization over the whole batch.")
 def fit(
     data,
+    labels,
     steps,
     run_name,
     recipe_name,
@@ -74,7 +88,10 @@ def fit(
     seed,
     sample_every,
     save_every,
+    keep_every,
+    keep_at_most,
     evaluate_every,
+    stop_when,
     changed_data,
     strict,
     tensorboard,
@@ -90,16 +107,31 @@ def fit(
     trained on; the averaged generator is scored with them as `evaluate --part test --samples 1000` does, and the best one is
     kept as best.keras.
 
-    With --from a new run starts from trained networks: a run's, of its last state; a file's, a whole GAN or a generator with
-    NAME.discriminator.keras beside it; or those that ship with ganime. The recipe's fields that say what the networks are come
-    from there, all others are set as usual.
+    With --keep-every the whole state and the generator of step 0 and of every so many steps stay in the run. All that reads a
+    run takes RUN@STEP for one of these, and `gif --seeds` shows how faces come about.
+
+    What goes wrong is said once, with what to try, as `doctor` says it. With --stop-when training ends at some of it: pictures
+    (that are no faces), diverging, discriminator-wins, collapse, copying, plateau.
+
+    With --labels a picture's label is the name of the folder that it is in; of the N (8) tags that most caption files have,
+    which lie beside the pictures, its own rarest one; or what a JSON file says, as StyleGAN's dataset.json or
+    {"face.png": "blonde", ...}. Then `generate --label NAME` draws faces of a label. With --set balance_labels=yes all labels
+    are shown equally often.
+
+    With --from a new run starts from trained networks: a run's, of its last state or of a step that it keeps; a file's, a
+    whole GAN or a generator with NAME.discriminator.keras beside it; or those that ship with ganime. The recipe's fields that
+    say what the networks are come from there, all others are set as usual.
 
     \b
     Examples:
       python cli.py fit --data faces --steps 20000
       python cli.py fit --data faces --evaluate-every 1000 --run scored
       python cli.py fit --data faces --data more --run scored --changed-data
+      python cli.py fit --data faces --keep-every 1000
+      python cli.py fit --data faces --evaluate-every 1000 --stop-when copying,plateau
+      python cli.py fit --data faces-by-hair --labels folders
       python cli.py fit --data mine --from faces-default --steps 4000
+      python cli.py fit --data mine --from faces-default@12000 --run branch
       python cli.py fit --steps 2000                  (on faces that ganime draws)
       python cli.py fit --recipe zero-to-gans --set batch_size=64 --run smaller-batch
       python cli.py fit --data faces.npy --precision bfloat16 --no-jit --keep-pictures disk
@@ -107,17 +139,29 @@ def fit(
     """
     from ganime.data.drawn import DrawnFaces
     from ganime.data.joined import as_pictures
+    from ganime.data.labelled import label_pictures
+    from ganime.illnesses import check_illnesses
     from ganime.recipes import get_recipe
     from ganime.run import Run
+    from ganime.snapshots import MOST, check_trainable
     from ganime.training.compiled import find_gpus, keep_compiled, seal_compiled
 
-    if strict and not data:
-        raise InputError("--strict is for pictures from --data")
+    for option, given in (("--strict", strict), ("--labels", labels is not None)):
+        if given and not data:
+            raise InputError(f"{option} is for pictures from --data")
     if evaluate_every and evaluate_every > steps:
         raise InputError(f"--evaluate-every {evaluate_every} is never reached in {steps} --steps")
+    if keep_at_most and not keep_every:
+        raise InputError("--keep-at-most is for --keep-every")
+    if keep_every and keep_every > steps:
+        raise InputError(f"--keep-every {keep_every} is never reached in {steps} --steps")
+    ills = [name.strip() for name in stop_when.split(",")] if stop_when is not None else []
+    check_illnesses(ills, "--stop-when")
     recipe = get_recipe(recipe_name)
     pictures = as_pictures(data, strict) if data else DrawnFaces()
+    pictures = pictures if labels is None else label_pictures(pictures, labels)
     run = Run(run_name if run_name is not None else f"{pictures.name}-{recipe_name}")
+    check_trainable(run)
     if not (start or run.config_path.exists()):
         recipe.override(*overrides)  # a mistake is told at once, not after TensorFlow's start
     if tensorboard and find_spec("tensorboard") is None:
@@ -163,13 +207,15 @@ def fit(
         "engine": engine,
         **({"advice": LARGE} if on_gpu and recipe_name == "default" and not overrides and not start else {}),
         "run": f"{show(run.path)}: a grid each {sample_every:,} steps, the state each {save_every:,}",
+        **({"kept": _describe_kept(keep_every, keep_at_most or MOST, steps)} if keep_every else {}),
     }
     progress = TerminalProgress(title, steps, recipe.batch_size)
     before = on_signals(lambda number, frame: _leave_unsaved(run, progress))
     try:
         with closing(progress):
             callbacks, intervals = (*extra, progress), (sample_every, save_every)
-            gan = train(run, recipe, pictures, steps, seed, *intervals, callbacks, engine, 0, changed_data, start)
+            keep = keep_every, keep_at_most
+            gan = train(run, recipe, pictures, steps, seed, *intervals, callbacks, engine, 0, changed_data, start, *keep, ills)
     except KeyboardInterrupt as interrupt:
         echo(f"{interrupt} Continue with: {_this_command()}", err=True)
         click.get_current_context().exit(INTERRUPTED)
@@ -183,7 +229,18 @@ def fit(
         echo(f"Run {show(run.name)} is at step {reached:,} already; a larger --steps extends it.")
     if unreadable := len(pictures.unreadable):
         echo(f"{unreadable:,} unreadable files were passed over.")
+    if reached < steps:
+        echo(f"Stopped at step {reached:,} by --stop-when {stop_when}, and saved. The same command without it goes on.")
     echo(f"Done. Look at {show(run.gif_path)} and {show(run.samples_path)}; {show(run.generator_path)} is ready to use.")
+
+
+def _describe_kept(every, most, steps):
+    """What --keep-every leaves in the run, in words."""
+    from ganime.snapshots import spacing
+
+    last = spacing(steps, every, most)
+    thinned = "" if last == every else f", in the end each {last:,}: {most:,} at most"
+    return f"step 0 and each {every:,} steps{thinned}"
 
 
 def _make_engine(distribute, jit, **options):

@@ -17,10 +17,13 @@ from ganime.data.memory import RememberedPictures
 from ganime.data.pipeline import make_dataset, resident_batches
 from ganime.errors import GanimeError, InputError, NonFiniteError
 from ganime.history import Summary
+from ganime.illnesses import check_illnesses
 from ganime.recipes import Recipe, name_recipe
 from ganime.run import Run, library_versions
+from ganime.snapshots import check_trainable
 from ganime.training import callbacks as cb
 from ganime.training.building import build_gan
+from ganime.training.conditioning import adopt_labels, describe_labels
 from ganime.training.distribution import check_agreement, is_chief, is_multiworker, shares
 from ganime.training.engine import Engine, complete
 from ganime.training.forms import settle
@@ -30,6 +33,7 @@ from ganime.training.interrupts import StopOnSignal
 from ganime.training.loading import Start, begin_from
 from ganime.training.loop import train
 from ganime.training.progress import open_progress
+from ganime.training.watching import Watch
 
 
 def fit(
@@ -45,6 +49,9 @@ def fit(
     verbose: int = 1,
     changed_data: bool = False,
     start: Start | Run | str | os.PathLike | None = None,
+    keep_every: int | None = None,
+    keep_at_most: int | None = None,
+    stop_when: Sequence[str] = (),
 ) -> GAN:
     """Train up to a step, from the run's last state or from the beginning, and leave everything in the run's directory.
 
@@ -67,9 +74,16 @@ def fit(
             grid in a notebook. 0 shows nothing.
         changed_data: Whether a run may go on with other pictures than before, which config.json then records.
         start: What a new run starts from instead of first weights, as config.json then records: another run, of which it is the
-            last state; a `.keras` file that `GAN.save` wrote, or a generator's with `NAME.discriminator.keras` beside it; or
-            `"shipped"`. Both networks and the average are taken, and the step counts from 0. The fields of the recipe that say
-            what the networks are come from there too; one that a dictionary or a `Recipe` sets otherwise is refused.
+            last state, or `"RUN@STEP"`, a step that it keeps; a `.keras` file that `GAN.save` wrote, or a generator's with
+            `NAME.discriminator.keras` beside it; or `"shipped"`. Both networks and the average are taken, and the step counts
+            from 0. The fields of the recipe that say what the networks are come from there too; one that a dictionary or a
+            `Recipe` sets otherwise is refused.
+        keep_every: Steps between two whole states with their generators that stay in the run, as `"RUN@STEP"` names them; the
+            first is of step 0. See `ganime.callbacks.Snapshots`.
+        keep_at_most: How many stay besides that of step 0; where there would be more, every second one is dropped, the oldest
+            first. By default 50, or as many as there are already.
+        stop_when: Names of illnesses (`ganime.illnesses.ILLNESSES`) with which training does not go on: then it ends as if it
+            had reached `steps`, with the state saved. Not with several workers.
 
     Returns:
         The trained model. If the run has reached `steps` already it is loaded and not trained; grid, plots and GIF are made
@@ -86,24 +100,30 @@ def fit(
         >>> fit("try", "default", DrawnFaces(), steps=100)  # doctest: +SKIP
     """
     run = run if isinstance(run, Run) else Run(run)
+    check_trainable(run)
     pictures = as_pictures(pictures)
     check_whole(0, steps=steps)
     check_whole(sample_every=sample_every, save_every=save_every)
+    check_illnesses(stop_when)
+    check_whole(keep_every=1 if keep_every is None else keep_every, keep_at_most=1 if keep_at_most is None else keep_at_most)
     if tf.distribute.has_strategy():
         raise InputError("give the strategy to Engine, and call fit outside of its scope")
     if (now := time.localtime()).tm_year < 1980:
         today = time.strftime("%Y-%m-%d", now)
         raise GanimeError(f"the computer's clock stands at {today}, and Keras saves no model before 1980; set the clock")
+    every, keep = (sample_every, save_every), (keep_every, keep_at_most) if keep_every is not None else None
     start, recipe = begin_from(start, run, recipe)
+    recipe = adopt_labels(recipe, pictures, run)
     engine = complete(engine or Engine(), recipe, len(pictures), steps)
     _check_parts(recipe, engine)
+    if stop_when and is_multiworker(engine.strategy):
+        raise InputError("stop_when is for one host; with several workers none of them ends the training of the others")
     with _in_words(engine.strategy):
-        return _fit(
-            run, recipe, pictures, steps, seed, sample_every, save_every, callbacks, engine, verbose, changed_data, start
-        )
+        return _fit(run, recipe, pictures, steps, seed, every, callbacks, engine, verbose, changed_data, start, keep, stop_when)
 
 
-def _fit(run, recipe, pictures, steps, seed, sample_every, save_every, callbacks, engine, verbose, changed_data, start):
+def _fit(run, recipe, pictures, steps, seed, every, callbacks, engine, verbose, changed_data, start, keep, stop_when):
+    sample_every, save_every = every
     gan = build_gan(recipe, seed, engine)
     warn_of_memory(gan.generator, gan.discriminator, recipe.batch_size)
     pictures.load_batch([0], recipe.image_size)  # fails before anything is written
@@ -131,6 +151,7 @@ def _fit(run, recipe, pictures, steps, seed, sample_every, save_every, callbacks
             return {"config": config, "history": asdict(history.summary)}
 
         checkpoint = cb.Checkpoint(run.state_path, run.generator_path, save_every, know, run.previous_path)
+        keeping = [cb.Snapshots(checkpoint, run.snapshots_path, *keep)] if keep else []
         del state  # of the size of the model
         grid = cb.SampleGrid(run.samples_path, sample_every)
         plots = cb.Plots(history, run.path, save_every)
@@ -146,12 +167,14 @@ def _fit(run, recipe, pictures, steps, seed, sample_every, save_every, callbacks
                 print(f"Run {run.name} is at step {first:,} already; a larger `steps` extends it.")
             return gan
         # The signals last, so that a first Ctrl-C does not end the others' saving.
-        writers = (history.clock, *callbacks, history, grid, checkpoint, plots, gif) if chief else ()
+        shown = pictures if engine.keep_pictures == "disk" else RememberedPictures(pictures, recipe.image_size)
+        watch = Watch(run, history, shown, save_every, stop_when)
+        writers = (history.clock, *callbacks, history, grid, watch, *keeping, checkpoint, plots, gif) if chief else ()
         title = {"recipe": name_recipe(recipe), **({"from": start} if start else {})}
         title |= {"data": pictures, "engine": engine, "run": run.path}
         progress = [open_progress(title, steps, recipe.batch_size, run.samples_path)] if verbose and chief else []
         called = [cb.StopOnNonFinite(), *writers, *progress, stop]
-        source = _make_source(recipe, pictures, first, steps, seed, engine)
+        source = _make_source(recipe, shown, first, steps, seed, engine)
         try:
             train(gan, source, steps, called, engine.jit_compile, engine.steps_per_execution)
         except NonFiniteError as error:
@@ -188,12 +211,11 @@ def _check_parts(recipe, engine):
 
 def _make_source(recipe, pictures, first, steps, seed, engine):
     """Where each stretch of steps gets its batches from: the pipeline, until the device itself holds all pictures."""
-    if engine.keep_pictures != "disk":
-        pictures = RememberedPictures(pictures, recipe.image_size)
     size = recipe.image_size, recipe.batch_size
 
     def make(context=None):
-        return make_dataset(pictures, *size, first, steps, seed, recipe.flips, shares(engine.strategy))
+        chosen = shares(engine.strategy), recipe.labels, recipe.balance_labels
+        return make_dataset(pictures, *size, first, steps, seed, recipe.flips, *chosen)
 
     batches = iter(engine.strategy.distribute_datasets_from_function(make) if engine.strategy else make())
 
@@ -202,7 +224,8 @@ def _make_source(recipe, pictures, first, steps, seed, engine):
 
     @functools.cache
     def on_device():
-        return resident_batches(pictures.images, recipe.batch_size, seed, recipe.flips)
+        chosen = pictures, recipe.labels, recipe.balance_labels
+        return resident_batches(pictures.images, recipe.batch_size, seed, recipe.flips, *chosen)
 
     def source():
         return on_device() if engine.keep_pictures == "device" and pictures.complete else next_batch
@@ -211,10 +234,11 @@ def _make_source(recipe, pictures, first, steps, seed, engine):
 
 
 def _describe(recipe, pictures, seed, engine, start):
+    data = {"pictures": len(pictures), "fingerprint": pictures.fingerprint, "name": getattr(pictures, "name", "pictures")}
     return {
         "recipe": asdict(recipe),
         "seed": seed,
-        "data": {"pictures": len(pictures), "fingerprint": pictures.fingerprint, "name": getattr(pictures, "name", "pictures")},
+        "data": data | describe_labels(pictures),
         "versions": library_versions(),
         **({"precision": engine.precision} if engine.precision != "float32" else {}),  # the state depends on it
         **({"from": start.origin} if start else {}),

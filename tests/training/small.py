@@ -1,11 +1,13 @@
-"""A GAN whose step takes no time, once it is traced."""
+"""GANs whose step takes no time, once it is traced."""
 
 import functools
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 import ganime
+from ganime.training.engine import Engine
 
 PICTURES = np.random.default_rng(1).uniform(-1, 1, (8, 8, 8, 3)).astype(np.float32)
 LOGGED = {"d_loss", "d_accuracy", "real_loss", "fake_loss", "real_score", "fake_score", "g_loss"}
@@ -26,16 +28,52 @@ def make_small_gan(**settings):
 
 
 @functools.cache
-def _one_gan():
+def _one_gan(traced):
     gan = make_small_gan()
-    variables = [*gan.variables, *gan.optimizer.variables]
-    return gan, [(variable, variable.numpy()) for variable in variables]
+    if traced:
+        trace_once(gan)
+    return gan, state_of(gan)
 
 
-def small_gan():
-    """The same one each time, as it was made."""
-    gan, start = _one_gan()
-    for variable, value in start:
-        variable.assign(value)
+def small_gan(traced=False):
+    """The same one each time, as it was made; `traced` for `ganime.training.loop.train`, which traces a step in each call."""
+    gan, start = _one_gan(traced)
+    restore(start)
     gan._initial_epoch = None
+    return gan
+
+
+def trace_once(gan):
+    vars(gan)["train_step"] = tf.function(gan.train_step, autograph=False)
+
+
+def state_of(gan):
+    """All variables and their values."""
+    return [(variable, variable.numpy()) for variable in (*gan.variables, *gan.optimizer.variables)]
+
+
+def restore(state):
+    for variable, value in state:
+        variable.assign(value)
+
+
+_built = {}
+
+
+def build_once(recipe, seed=0, engine=None, settled=False):
+    """What `build_gan` gives, the same one each time, as it was made; most of a short training's time is taken by tracing.
+
+    How the average is updated is traced too: `settled` says that it is a trained one's from the start (`fit(start=…)`).
+    """
+    engine = engine or Engine()
+    key = repr((recipe, seed, engine.precision, bool(engine.jit_compile), engine.strategy, engine.sync_batch_norm, settled))
+    if key not in _built:
+        gan = ganime.build_gan(recipe, seed, engine)
+        trace_once(gan)
+        _built[key] = gan, state_of(gan)
+    gan, start = _built[key]
+    assert settled or not gan.averaged_generator.settled, "what starts from a trained model needs one that is traced so"
+    gan.steps_per_execution = engine.steps_per_execution or 1
+    restore(start)
+    keras.utils.set_random_seed(seed)
     return gan

@@ -23,13 +23,13 @@ HELD = ("hold_below=0.6", "d_updates=2")  # the generator moves on conditions th
 
 def train_alone(path, tiny, steps, batch_size, *fields):
     run = Run(path)
-    fit(run, tiny.override(*STEADY, f"batch_size={batch_size}", *fields), DrawnFaces(50), steps, save_every=5)
+    fit(run, tiny.override(*STEADY, f"batch_size={batch_size}", *fields), DrawnFaces(50), steps, save_every=25)
     return read_history(run.history_path)
 
 
 def finish(processes):
     for process in processes:
-        output, errors = process.communicate(timeout=200)
+        output, errors = process.communicate(timeout=600)
         assert process.returncode == 0, output + errors
 
 

@@ -41,7 +41,7 @@ def play(tmp_path, monkeypatch):
     return play
 
 
-def test_a_training_tells_how_far_it_is_and_is_among_the_runs(plain, tmp_path, monkeypatch, capsys):
+def test_a_training_tells_how_far_it_is_and_is_among_the_runs(plain, tmp_path, monkeypatch, capsys, one_gan):
     monkeypatch.chdir(tmp_path)
     fit("run", plain, DrawnFaces(20), STEPS)
     out, err = capsys.readouterr()

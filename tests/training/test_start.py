@@ -1,5 +1,6 @@
 """A new run that starts from trained networks: a run's, a file's."""
 
+import functools
 import json
 import shutil
 from dataclasses import asdict
@@ -21,7 +22,7 @@ from ganime.training.building import NETWORK_FIELDS, build_gan, build_networks, 
 from ganime.training.fit import fit
 from ganime.training.loading import load_gan, open_start
 from tests.conftest import PLAIN
-from tests.training.small import make_small_gan
+from tests.training.small import build_once, make_small_gan
 from tests.training.test_fit import assert_same_training
 
 HOW = [text for text in PLAIN if text.partition("=")[0] not in NETWORK_FIELDS]  # what is set where the networks are given
@@ -43,11 +44,21 @@ def flip(path):
     path.write_bytes(data)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_gan():
+    """What starts from trained networks is one model for each recipe, built and traced once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ganime.training.fit.build_gan", functools.partial(build_once, settled=True))
+        yield
+
+
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
     """A run of two steps, each of them saved."""
     run = Run(tmp_path_factory.mktemp("runs") / "source")
-    fit(run, RECIPE, DrawnFaces(30), steps=2, sample_every=2, save_every=1, verbose=0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ganime.training.fit.build_gan", build_once)
+        fit(run, RECIPE, DrawnFaces(30), steps=2, sample_every=2, save_every=1, verbose=0)
     return run
 
 

@@ -58,7 +58,7 @@ def main(kind, path, steps, batch_size, *fields):
     recipe = ganime.get_recipe("default").override(*TINY, *STEADY, f"batch_size={batch_size}", *fields)
     engine = ganime.Engine(strategy=strategy, sync_batch_norm=True)
     try:
-        gan = ganime.fit(ganime.Run(path), recipe, ganime.DrawnFaces(50), int(steps), save_every=5, engine=engine)
+        gan = ganime.fit(ganime.Run(path), recipe, ganime.DrawnFaces(50), int(steps), save_every=25, engine=engine)
     except (GanimeError, KeyboardInterrupt) as error:
         sys.exit(f"Error: {error}")
     task = json.loads(os.environ.get("TF_CONFIG", '{"task": {"index": 0}}'))["task"]["index"]
