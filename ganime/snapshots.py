@@ -116,7 +116,7 @@ def spacing(step: int, every: int, most: int) -> int:
     """How far apart the steps are that are kept when training has come to a step.
 
     Example:
-        >>> [spacing(step, every=100, most=5) for step in (500, 600, 1000, 1100)]
+        >>> [spacing(step, every=100, most=5) for step in (500, 600, 1000, 1200)]
         [100, 200, 200, 400]
     """
     while step // every > most:

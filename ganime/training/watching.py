@@ -45,7 +45,10 @@ class Watch(Dispensable):
                 self._look()
 
     def _look(self):
-        record = read_record(self.run, self.history.summary)
+        try:
+            record = read_record(self.run, self.history.summary)
+        except OSError:  # what cannot be read could not be written, which has been said
+            return
         if self.images is None:
             self.images = small_pictures(self.pictures, record.recipe.image_size)
             save_picture(pictures_path(self.run), make_grid(self.images))

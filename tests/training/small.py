@@ -44,7 +44,9 @@ def small_gan(traced=False):
 
 
 def trace_once(gan):
-    vars(gan)["train_step"] = tf.function(gan.train_step, autograph=False)
+    """How the average is updated is traced too, and depends on whether it is settled."""
+    steps = {settled: tf.function(gan.train_step, autograph=False) for settled in (False, True)}
+    vars(gan)["train_step"] = lambda data: steps[gan.averaged_generator.settled](data)
 
 
 def state_of(gan):
@@ -60,19 +62,16 @@ def restore(state):
 _built = {}
 
 
-def build_once(recipe, seed=0, engine=None, settled=False):
-    """What `build_gan` gives, the same one each time, as it was made; most of a short training's time is taken by tracing.
-
-    How the average is updated is traced too: `settled` says that it is a trained one's from the start (`fit(start=…)`).
-    """
+def build_once(recipe, seed=0, engine=None):
+    """What `build_gan` gives, the same one each time, as it was made; most of a short training's time is taken by tracing."""
     engine = engine or Engine()
-    key = repr((recipe, seed, engine.precision, bool(engine.jit_compile), engine.strategy, engine.sync_batch_norm, settled))
+    key = repr((recipe, seed, engine.precision, bool(engine.jit_compile), engine.strategy, engine.sync_batch_norm))
     if key not in _built:
         gan = ganime.build_gan(recipe, seed, engine)
         trace_once(gan)
         _built[key] = gan, state_of(gan)
     gan, start = _built[key]
-    assert settled or not gan.averaged_generator.settled, "what starts from a trained model needs one that is traced so"
+    gan.averaged_generator.settled = False
     gan.steps_per_execution = engine.steps_per_execution or 1
     restore(start)
     keras.utils.set_random_seed(seed)

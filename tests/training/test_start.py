@@ -1,6 +1,5 @@
 """A new run that starts from trained networks: a run's, a file's."""
 
-import functools
 import json
 import shutil
 from dataclasses import asdict
@@ -46,9 +45,9 @@ def flip(path):
 
 @pytest.fixture(scope="module", autouse=True)
 def one_gan():
-    """What starts from trained networks is one model for each recipe, built and traced once."""
+    """What trains is one model for each recipe, built and traced once."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ganime.training.fit.build_gan", functools.partial(build_once, settled=True))
+        patch.setattr("ganime.training.fit.build_gan", build_once)
         yield
 
 
@@ -56,9 +55,7 @@ def one_gan():
 def source(tmp_path_factory):
     """A run of two steps, each of them saved."""
     run = Run(tmp_path_factory.mktemp("runs") / "source")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ganime.training.fit.build_gan", build_once)
-        fit(run, RECIPE, DrawnFaces(30), steps=2, sample_every=2, save_every=1, verbose=0)
+    fit(run, RECIPE, DrawnFaces(30), steps=2, sample_every=2, save_every=1, verbose=0)
     return run
 
 
