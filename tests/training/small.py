@@ -4,6 +4,7 @@ import functools
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 import ganime
@@ -76,3 +77,11 @@ def build_once(recipe, seed=0, engine=None):
     restore(start)
     keras.utils.set_random_seed(seed)
     return gan
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_gan():
+    """For modules that import it: `fit` trains one model for each recipe, built and traced once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ganime.training.fit.build_gan", build_once)
+        yield

@@ -18,7 +18,7 @@ from ganime.networks import build_discriminator, build_generator
 from ganime.run import Run
 from ganime.training.fit import fit
 from ganime.training.loading import load_gan
-from tests.training.small import build_once
+from tests.training.small import one_gan  # noqa: F401
 from tests.training.test_fit import assert_same_training
 
 layers = keras.layers
@@ -124,13 +124,6 @@ def test_a_projection_adds_a_part_of_the_pictures_own_label(field, images):
         for weights in ([1, 0, 0], [0, 1, 0], [0.5, 0.5, 0], [0, 0, 0])
     )
     assert not np.allclose(a, b) and np.allclose((a + b) / 2, mixed, atol=1e-6) and not np.allclose(none, a)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_gan():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ganime.training.fit.build_gan", build_once)
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ from ganime.run import Run
 from ganime.training.fit import build_gan, fit
 from ganime.training.loading import load_gan
 from tests.conftest import FACES64, PLAIN, save_faces
-from tests.training.small import build_once, state_of
+from tests.training.small import build_once, one_gan, state_of  # noqa: F401
 
 
 def arrays(path):
@@ -51,14 +51,6 @@ def assert_same_training(one, other):
     assert a.keys() == b.keys()
     for name in a.keys() - {"seconds", "images_per_second"}:
         assert np.array_equal(a[name], b[name]), name
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_gan():
-    """All train the same model, as it is at first: it is built and traced once. (Each killed process builds its own.)"""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ganime.training.fit.build_gan", build_once)
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -20,19 +20,11 @@ from ganime.state import read_state
 from ganime.training import callbacks as cb
 from ganime.training.fit import fit
 from ganime.training.loading import load_gan, open_start
-from tests.training.small import PICTURES, build_once, small_gan
+from tests.training.small import PICTURES, one_gan, small_gan  # noqa: F401
 from tests.training.test_fit import assert_same_training
 from tests.training.test_start import flip
 
 DRAWN = DrawnFaces(20)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_gan():
-    """All train the same model, which is built and traced once."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ganime.training.fit.build_gan", build_once)
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from ganime.training.building import NETWORK_FIELDS, build_gan, build_networks, 
 from ganime.training.fit import fit
 from ganime.training.loading import load_gan, open_start
 from tests.conftest import PLAIN
-from tests.training.small import build_once, make_small_gan
+from tests.training.small import make_small_gan, one_gan  # noqa: F401
 from tests.training.test_fit import assert_same_training
 
 HOW = [text for text in PLAIN if text.partition("=")[0] not in NETWORK_FIELDS]  # what is set where the networks are given
@@ -41,14 +41,6 @@ def flip(path):
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_gan():
-    """What trains is one model for each recipe, built and traced once."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ganime.training.fit.build_gan", build_once)
-        yield
 
 
 @pytest.fixture(scope="module")
