@@ -38,7 +38,7 @@ def rates(generator, discriminator):
 
 # For each kind: recipes, which the seeds take in turn, and what is set in them; steps; pictures; steps between two scores.
 KINDS = {
-    "healthy": ([("default", rates(2e-3, 2e-3)), ("zero-to-gans", rates(1e-3, 1e-3))], 600, 2000, 100),
+    "healthy": ([("default", rates(2e-3, 2e-3)), ("zero-to-gans", rates(1e-3, 1e-3))], 1200, 2000, 100),
     "discriminator-wins": ([("default", (*BARE, "discriminator_widths=32,64,64", *rates(2e-5, 2e-3)))], 350, 2000, 0),
     "diverging": ([("default", rates(0.3, 0.3)), ("zero-to-gans", rates(1, 1))], 100, 2000, 0),
     "collapse": ([("zero-to-gans", rates(0.02, 5e-4))], 300, 2000, 0),
@@ -49,7 +49,7 @@ KINDS = {
             ("default", ("ema_half_life=1000", *rates(2e-5, 2e-5))),
             ("zero-to-gans", ("ema_half_life=1000", *rates(1e-5, 1e-5))),
         ],
-        600,
+        1200,
         2000,
         100,
     ),

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from operator import itemgetter
+from statistics import median
 
 import numpy as np
 
@@ -29,7 +30,7 @@ ONE_FACE = 0.35  # their variety, in that of the pictures
 LEAST_PICTURES = 8
 COPY, COPIES = 0.6, 0.05  # how near a copy is, in the distance of pictures from their nearest; how many of the faces are copies
 AUTHENTIC = 0.5
-PLATEAU_SCORES, GAIN = 6, 0.97  # so many scores, and what of the best distance is still no gain
+PLATEAU_SCORES, GAIN = 10, 0.97  # so many scores, and what of a distance is still no gain
 MANY = 1000  # pictures, of which too few are known to find copies of them
 EVALUATE = "`evaluate RUN --data PICTURES` looks among all"
 MORE = "more pictures: the same command with another --data beside the first, and --changed-data"
@@ -229,13 +230,13 @@ def _copying_by_faces(record):
         return None
     apart = difference(pictures, pictures)
     np.fill_diagonal(apart, np.inf)
-    near = difference(faces, np.concatenate([pictures, pictures[:, :, ::-1]])).min(1)
-    copies = int((near < COPY * np.median(apart.min(1))).sum())
-    if copies < COPIES * len(faces):
+    near = np.minimum(difference(faces, pictures), difference(faces, pictures[:, :, ::-1])) < COPY * np.median(apart.min(1))
+    copies, copied = near.any(1).sum(), near.any(0).sum()
+    if min(copies, copied) < COPIES * len(faces):  # one pale picture is near to all of the first faces, which are grey
         return None
     evidence = (
-        f"{copies} of {len(faces)} faces in the grid of step {record.faces_step:,} are nearer to a training picture than "
-        f"{COPY:.0%} of what two of these differ by at least"
+        f"{copies} of {len(faces)} faces in the grid of step {record.faces_step:,} are nearer to one of {copied} training "
+        f"pictures than {COPY:.0%} of what two of these differ by at least"
     )
     return evidence, MORE
 
@@ -250,7 +251,8 @@ def _plateau(record):
     if len(half) < PLATEAU_SCORES // 2 or not before:
         return None
     (best_step, best), (_, since) = min(before, key=itemgetter(1)), min(half, key=itemgetter(1))
-    if since < GAIN * best:
+    usual, usual_since = (median(value for _, value in pairs) for pairs in (before, half))
+    if since < GAIN * best or usual_since < GAIN * usual:
         return None
     rates = record.recipe.g_learning_rate / 2, record.recipe.d_learning_rate / 2
     evidence = (

@@ -9,6 +9,7 @@ from ganime.illnesses import ILLNESSES, STEADY, Record, check_illnesses, examine
 from ganime.recipes import get_recipe
 
 FACES = np.stack([draw_face(i, 16) for i in range(80)])
+GREY = np.full_like(FACES[:1], 128)
 
 
 def sound(**changes):
@@ -53,7 +54,7 @@ ILL = {
     "discriminator-wins": columns(d_accuracy=1.0, real_score=0.999, fake_score=0.001, g_loss=9.0),
     "collapse": {"faces": FACES[70:71].repeat(64, 0)},
     "copying": {"faces": FACES[:16].repeat(4, 0), "trained_on": 64},
-    "plateau": scores(**{"KID-lite0": lambda step: max(0.06, 200 / step)}),
+    "plateau": scores(**{"KID-lite0": lambda step: 0.2 if step < 3000 else 0.06}),
 }
 
 
@@ -76,7 +77,9 @@ def test_each_illness_is_named_with_numbers_and_one_thing_to_try(name):
         {"recent": {name: values[: STEADY - 1] for name, values in columns(d_accuracy=1.0)["recent"].items()}},
         {"faces": FACES[70:71].repeat(64, 0), "faces_step": 0},  # as they are before the first step
         {"pictures": FACES[:1].repeat(31, 0)},
+        {"pictures": np.concatenate([FACES[:63], GREY]), "faces": GREY.repeat(64, 0), "faces_step": 0},
         scores(**{"KID-lite0": lambda step: max(0.02, 200 / step)}),
+        scores(**{"KID-lite0": lambda step: 0.1 if step == 4000 else 0.4 - step / 5e4}),  # once by luck
         {"scores": sound().scores[:3]},
         evaluation("all", 0.8),
         evaluation("test", 0.0),  # of pictures that it is not trained on
