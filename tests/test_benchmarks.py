@@ -15,6 +15,7 @@ from benchmarks import ablation, quality
 from benchmarks.faults.damage import damage
 from benchmarks.faults.tries import PACKED, Bad, Command, Try
 from ganime.recipes import get_recipe
+from tests.conftest import PLAIN
 
 
 @pytest.mark.parametrize("name", json.loads(ablation.VARIANTS.read_text()))
@@ -42,6 +43,18 @@ def test_an_ablation_does_not_pass_other_results_off(tmp_path):
     (tmp_path / "default-0.json").write_text(json.dumps({"options": options, "recipe": recipe, "results": [1]}))
     with pytest.raises(click.UsageError, match="another recipe"):
         ablation.read_results("default", 0, options, tmp_path)
+
+
+@pytest.mark.parametrize(("rate", "marks"), [(1e-3, [1, 2, 4, 8]), (1e30, [])])
+def test_an_ablation_scores_at_its_marks_until_it_diverges(tmp_path, monkeypatch, rate, marks):
+    monkeypatch.setattr(ablation, "VARIANTS", tmp_path / "variants.json")
+    monkeypatch.setattr("ganime.metrics.features.FeatureExtractor", lambda: None)
+    monkeypatch.setattr("ganime.metrics.evaluation.evaluate", lambda *arguments: {"KID-lite0": 1.0})
+    settings = [*PLAIN, f"g_learning_rate={rate}", f"d_learning_rate={rate}"]
+    ablation.VARIANTS.write_text(json.dumps({"small": {"set": settings}}))
+    options = {"data": None, "pictures": 32, "samples": 4, "jit": False}
+    ablation.train("small", 0, options, tmp_path)
+    assert [result["step"] for result in ablation.read_results("small", 0, options, tmp_path)] == marks
 
 
 def test_the_clock_of_a_race_stands_still_while_scoring(monkeypatch):
