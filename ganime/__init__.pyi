@@ -25,6 +25,7 @@ from .generation.projection import project as project
 from .generation.sampling import load_generator as load_generator
 from .generation.sampling import paint as paint
 from .generation.sampling import sample as sample
+from .generation.selection import Judge as Judge
 from .generation.walks import mix as mix
 from .generation.walks import walk as walk
 from .labels import labels_of as labels_of
@@ -51,3 +52,5 @@ from .training.engine import Engine as Engine
 from .training.fit import fit as fit
 from .training.gan import GAN as GAN
 from .training.loading import load_gan as load_gan
+from .training.planning import Plan as Plan
+from .training.planning import plan_training as plan_training

@@ -20,6 +20,7 @@ ROOT = Path("checkpoints")
 SAMPLE = re.compile(r"step-(\d+)\.png")
 _DATA = {"pictures": int, "fingerprint": str, "name": str, "labels": str}  # what is known of pictures; labels not always
 _FROM = {"name": str, "sha256": str}  # what is known of the weights that a run started from
+_PLAN = {"minutes": float, "steps": int, "images_per_second": float}
 
 log = logging.getLogger("ganime")
 
@@ -71,9 +72,9 @@ class Run:
         """Write the configuration of a new run, or compare it with the existing run's and with that of its state.
 
         Args:
-            config: What identifies the training, of JSON's types. `versions`, the data's `name` and all but the name in `from`,
-                the weights that it started from, are not compared, and a run from before a field of the recipe was added has
-                that field's default.
+            config: What identifies the training, of JSON's types. `versions`, `plan`, the data's `name` and all but the name in
+                `from`, the weights that it started from, are not compared, and a run from before a field of the recipe was
+                added has that field's default.
             state: What the run is to be continued from, if anything.
             changed_data: Whether the run may go on with other pictures. Then its configuration has these, and the former ones
                 with the step at which they were left in a list, `data_before`. A state from before that is continued too; the
@@ -106,6 +107,7 @@ class Run:
         step = self._step(state)
         before = _pass_on(of_state or former, config["data"], step) if state else []
         config |= {"data_before": before} if before else {}
+        config |= {"plan": former["plan"]} if "plan" in former else {}
         if not known:
             self._write_config(config)
         elif not _same_data(former["data"], config["data"]):
@@ -148,6 +150,8 @@ class Run:
             _check_types({"labels": "", **config["data"]}, _DATA)
             for data in config.get("data_before", []):
                 _check_types({"labels": "", **data}, {"step": int, **_DATA})
+            if "plan" in config:
+                _check_types(config["plan"], _PLAN)
             if (origin := config.get("from")) is not None:
                 _check_types(origin, {**_FROM, **({"step": int} if "step" in origin else {})})
         except FileNotFoundError:
@@ -256,7 +260,7 @@ def differences(before: dict, now: dict) -> str:
 
 
 def _compare(before, now, without_data=False):
-    left_out = ("versions.", "data_before", "from.s", "data." if without_data else "data.name")  # `from` has step and sha256
+    left_out = "versions.", "data_before", "plan.", "from.step", "from.sha256", "data." if without_data else "data.name"
     before, now = (
         {key: value for key, value in _flatten(tree).items() if not key.startswith(left_out)} for tree in (before, now)
     )

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from ganime.cli import cli
-from ganime.commands.fit import _this_command
+from ganime.commands.tools import this_command
 from ganime.generation.sampling import SHIPPED
 from tests.conftest import PLAIN, ROOT
 
@@ -108,10 +108,10 @@ def test_a_terminal_that_knows_ascii_alone_is_enough(run, tmp_path):
 def test_the_command_to_continue_is_the_one_that_was_given(monkeypatch, name, words):
     monkeypatch.setattr(sys, "argv", ["some/cli.py", "fit", "--steps", "9"])
     with click.Context(cli, info_name=name):
-        assert _this_command() == words
+        assert this_command() == words
         monkeypatch.setattr(sys, "platform", "win32")
         monkeypatch.setattr(sys, "executable", r"C:\Python\python.exe")
-        assert _this_command().startswith((r"C:\Python\python.exe ", "ganime "))
+        assert this_command().startswith((r"C:\Python\python.exe ", "ganime "))
 
 
 def test_every_recipe_is_shown(run):

@@ -1,10 +1,7 @@
 """The command that trains."""
 
 import math
-import shlex
 import signal
-import subprocess
-import sys
 from contextlib import closing, suppress
 from importlib.util import find_spec
 
@@ -12,10 +9,11 @@ import click
 
 from ganime.commands.evaluate import hold_out, only_training, warn_of_seen
 from ganime.commands.process import INTERRUPTED, leave, on_signals
-from ganime.commands.tools import STEPS, echo, program, quiet_start
+from ganime.commands.tools import STEPS, Number, echo, quiet_start, this_command
 from ganime.data.names import show
 from ganime.errors import InputError, missing, one_line
 
+DEFAULT_RECIPE, DEFAULT_STEPS = "default", 20_000
 LARGE = "a GPU has time for --recipe large, whose faces are better (KID-lite0 0.033 instead of 0.07)"
 
 
@@ -32,9 +30,12 @@ LARGE = "a GPU has time for --recipe large, whose faces are better (KID-lite0 0.
     metavar="folders|captions[:N]|FILE.json",
     help="Train on labels too: names of folders, frequent tags of caption files, or a file's.",
 )
-@click.option("--steps", default=20_000, show_default=True, type=STEPS, help="Step to reach.")
-@click.option("--run", "run_name", metavar="NAME", help="Name of the run, or a path to it.  [default: DATA-RECIPE]")
-@click.option("--recipe", "recipe_name", default="default", show_default=True, metavar="NAME", help="See `recipes`.")
+@click.option("--steps", type=STEPS, help="Step to reach.  [default: 20000]")
+@click.option("--minutes", type=Number(0, 1e6, min_open=True), help="Instead: train so long, with networks that suit.")
+@click.option(
+    "--run", "run_name", metavar="NAME", help="Name of the run, or a path to it.  [default: DATA-RECIPE or DATA-minutes]"
+)
+@click.option("--recipe", "recipe_name", metavar="NAME", help="See `recipes`.  [default: default]")
 @click.option("--set", "overrides", multiple=True, metavar="FIELD=VALUE", help="Change a field of the recipe; repeatable.")
 @click.option(
     "--from",
@@ -81,6 +82,7 @@ def fit(
     data,
     labels,
     steps,
+    minutes,
     run_name,
     recipe_name,
     overrides,
@@ -102,6 +104,11 @@ def fit(
     Everything goes to checkpoints/<run>/: sample grids, progress.gif, history.csv, plots, generator.keras and the state to
     continue from. The same command continues a run, a larger --steps extends it, Ctrl-C saves and leaves.
     Several --data are trained on as one set. How it is computed (--precision, --jit and so on) is chosen for this computer.
+
+    With --minutes the computer is measured for ten seconds; then the widths of `default` are those that make the best faces of
+    64x64 in this time, and the steps those that fit into it. What to expect is told, for pictures such as those that it was
+    measured with. config.json keeps the choice, and the same command continues the run without another; more --minutes extend
+    it. With --recipe, --set or --from only the steps are chosen, and nothing is told.
 
     With --evaluate-every (1000 costs 8 % of the time on two cores) a tenth of the pictures, chosen by their content, is not
     trained on; the averaged generator is scored with them as `evaluate --part test --samples 1000` does, and the best one is
@@ -125,6 +132,7 @@ def fit(
     \b
     Examples:
       python cli.py fit --data faces --steps 20000
+      python cli.py fit --data faces --minutes 20
       python cli.py fit --data faces --evaluate-every 1000 --run scored
       python cli.py fit --data faces --data more --run scored --changed-data
       python cli.py fit --data faces --keep-every 1000
@@ -141,7 +149,7 @@ def fit(
     from ganime.data.joined import as_pictures
     from ganime.data.labelled import label_pictures
     from ganime.illnesses import check_illnesses
-    from ganime.recipes import get_recipe
+    from ganime.recipes import get_recipe, name_recipe
     from ganime.run import Run
     from ganime.snapshots import MOST, check_trainable
     from ganime.training.compiled import find_gpus, keep_compiled, seal_compiled
@@ -149,18 +157,18 @@ def fit(
     for option, given in (("--strict", strict), ("--labels", labels is not None)):
         if given and not data:
             raise InputError(f"{option} is for pictures from --data")
-    if evaluate_every and evaluate_every > steps:
-        raise InputError(f"--evaluate-every {evaluate_every} is never reached in {steps} --steps")
+    if minutes is not None and steps is not None:
+        raise InputError("give --steps or --minutes, not both")
     if keep_at_most and not keep_every:
         raise InputError("--keep-at-most is for --keep-every")
-    if keep_every and keep_every > steps:
-        raise InputError(f"--keep-every {keep_every} is never reached in {steps} --steps")
+    steps = _check_reached(steps or DEFAULT_STEPS, evaluate_every, keep_every) if minutes is None else None
     ills = [name.strip() for name in stop_when.split(",")] if stop_when is not None else []
     check_illnesses(ills, "--stop-when")
-    recipe = get_recipe(recipe_name)
+    recipe = get_recipe(recipe_name or DEFAULT_RECIPE)
     pictures = as_pictures(data, strict) if data else DrawnFaces()
     pictures = pictures if labels is None else label_pictures(pictures, labels)
-    run = Run(run_name if run_name is not None else f"{pictures.name}-{recipe_name}")
+    kind = recipe_name or (DEFAULT_RECIPE if minutes is None else "minutes")
+    run = Run(run_name if run_name is not None else f"{pictures.name}-{kind}")
     check_trainable(run)
     if not (start or run.config_path.exists()):
         recipe.override(*overrides)  # a mistake is told at once, not after TensorFlow's start
@@ -178,8 +186,11 @@ def fit(
         from ganime.training.progress import TerminalProgress
 
     engine = _make_engine(**engine_options)  # several workers must meet before anything is computed
+    given = bool(recipe_name or overrides or start)
     start = open_start(start, run)
     recipe = start.adopt(recipe, *overrides) if start else recipe.override(*overrides)
+    recipe, plan = (recipe, None) if minutes is None else _plan(run, minutes, recipe, given, engine)
+    steps = _check_reached(plan.steps, evaluate_every, keep_every) if plan else steps
     chief = is_chief(engine.strategy)
     if not data and chief:
         echo("No --data given: training on faces that ganime draws itself.")
@@ -198,14 +209,15 @@ def fit(
         extra.append(TensorBoard(run.path / "tensorboard", update_freq=math.gcd(100, evaluate_every or 0)))
     engine, on_gpu = complete(engine, recipe, len(pictures), steps), bool(find_hardware(gpu_memory=False).gpus)
     title = {
-        "recipe": " ".join([recipe_name, *overrides]),
+        "recipe": name_recipe(recipe),
         **({"from": start} if start else {}),
         "data": str(pictures),
         "pictures": f"{recipe.image_size}x{recipe.image_size}, {recipe.batch_size} per step",
+        **({"plan": plan} if plan else {}),
         "steps": f"{steps:,} ({steps * recipe.batch_size / len(pictures):.1f} times through the data)",
         **scores,
         "engine": engine,
-        **({"advice": LARGE} if on_gpu and recipe_name == "default" and not overrides and not start else {}),
+        **({"advice": LARGE} if on_gpu and not (given or plan) else {}),
         "run": f"{show(run.path)}: a grid each {sample_every:,} steps, the state each {save_every:,}",
         **({"kept": _describe_kept(keep_every, keep_at_most or MOST, steps)} if keep_every else {}),
     }
@@ -213,11 +225,11 @@ def fit(
     before = on_signals(lambda number, frame: _leave_unsaved(run, progress))
     try:
         with closing(progress):
-            callbacks, intervals = (*extra, progress), (sample_every, save_every)
-            keep = keep_every, keep_at_most
-            gan = train(run, recipe, pictures, steps, seed, *intervals, callbacks, engine, 0, changed_data, start, *keep, ills)
+            intervals, later = (sample_every, save_every), (keep_every, keep_at_most, ills, plan)
+            options = *intervals, (*extra, progress), engine, 0, changed_data, start, *later
+            gan = train(run, recipe, pictures, steps, seed, *options)
     except KeyboardInterrupt as interrupt:
-        echo(f"{interrupt} Continue with: {_this_command()}", err=True)
+        echo(f"{interrupt} Continue with: {this_command()}", err=True)
         click.get_current_context().exit(INTERRUPTED)
     finally:
         on_signals(before)
@@ -226,12 +238,30 @@ def fit(
     if not chief:
         return
     if (reached := int(gan.step.numpy())) > steps:
-        echo(f"Run {show(run.name)} is at step {reached:,} already; a larger --steps extends it.")
+        echo(f"Run {show(run.name)} is at step {reached:,} already; more --steps or --minutes extend it.")
     if unreadable := len(pictures.unreadable):
         echo(f"{unreadable:,} unreadable files were passed over.")
     if reached < steps:
         echo(f"Stopped at step {reached:,} by --stop-when {stop_when}, and saved. The same command without it goes on.")
     echo(f"Done. Look at {show(run.gif_path)} and {show(run.samples_path)}; {show(run.generator_path)} is ready to use.")
+
+
+def _check_reached(steps, evaluate_every, keep_every):
+    """The steps, which what is due at intervals is to fit into."""
+    for option, every in (("--evaluate-every", evaluate_every), ("--keep-every", keep_every)):
+        if every and every > steps:
+            raise InputError(f"{option} {every} is never reached in {steps} steps")
+    return steps
+
+
+def _plan(run, minutes, recipe, given, engine):
+    """The recipe and the plan of a run of so many minutes; the recipe stays where it is given."""
+    from ganime.training.planning import plan_training, resume_plan
+
+    if known := resume_plan(run, minutes):
+        return recipe if given else known[0], known[1]
+    echo("Measuring how fast this computer trains, for some ten seconds.")
+    return plan_training(minutes, recipe if given else None, engine)
 
 
 def _describe_kept(every, most, steps):
@@ -267,10 +297,4 @@ def _leave_unsaved(run, progress):
     with suppress(Exception):
         progress.close()  # the terminal gets its cursor back
     state = "the last saved state stays" if run.state_path.exists() or run.previous_path.exists() else "nothing was saved yet"
-    leave(f"Not saved; {state}. Continue with: {one_line(_this_command(), longest=None)}")
-
-
-def _this_command():
-    started = {"ganime": ["ganime"], "python -m ganime": [sys.executable, "-m", "ganime"]}
-    join = subprocess.list2cmdline if sys.platform == "win32" else shlex.join  # PowerShell calls nothing that is in quotes
-    return join([*started.get(program(), [sys.executable, sys.argv[0]]), *sys.argv[1:]])
+    leave(f"Not saved; {state}. Continue with: {one_line(this_command(), longest=None)}")

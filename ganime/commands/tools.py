@@ -2,6 +2,8 @@
 
 import gc
 import math
+import shlex
+import subprocess
 import sys
 import time
 from contextlib import contextmanager
@@ -23,6 +25,13 @@ def program():
 
 STEPS = click.IntRange(1, 10**9)
 MOST_ROWS = 32  # labels of a grid that has a row for each
+
+
+def this_command():
+    """The command that runs, for a shell."""
+    started = {"ganime": ["ganime"], "python -m ganime": [sys.executable, "-m", "ganime"]}
+    join = subprocess.list2cmdline if sys.platform == "win32" else shlex.join  # PowerShell calls nothing that is in quotes
+    return join([*started.get(program(), [sys.executable, sys.argv[0]]), *sys.argv[1:]])
 
 
 class Number(click.FloatRange):

@@ -263,12 +263,16 @@ class AdversarialModel(keras.Model):
             "ema_half_life": self.ema_half_life,
             "seed": self.seed,
             "sync_batch_norm": self.sync_batch_norm,
+            "settled": self.averaged_generator.settled,
         }
 
     @classmethod
     def from_config(cls, config):
         networks = {k: keras.saving.deserialize_keras_object(config[k]) for k in ("generator", "discriminator")}
-        return cls(**{**config, **networks})
+        settled = config.get("settled", False)
+        gan = cls(**{name: value for name, value in config.items() if name != "settled"} | networks)
+        gan.averaged_generator.settled = settled  # the average is worth keeping (see `ganime.training.forms.settle`)
+        return gan
 
     def get_compile_config(self):
         if not self.compiled:

@@ -52,6 +52,7 @@ def fit(
     keep_every: int | None = None,
     keep_at_most: int | None = None,
     stop_when: Sequence[str] = (),
+    plan=None,
 ) -> GAN:
     """Train up to a step, from the run's last state or from the beginning, and leave everything in the run's directory.
 
@@ -84,6 +85,7 @@ def fit(
             first. By default 50, or as many as there are already.
         stop_when: Names of illnesses (`ganime.illnesses.ILLNESSES`) with which training does not go on: then it ends as if it
             had reached `steps`, with the state saved. Not with several workers.
+        plan: Of a new run, what `ganime.plan_training` returned with the recipe, for config.json.
 
     Returns:
         The trained model. If the run has reached `steps` already it is loaded and not trained; grid, plots and GIF are made
@@ -119,16 +121,18 @@ def fit(
     if stop_when and is_multiworker(engine.strategy):
         raise InputError("stop_when is for one host; with several workers none of them ends the training of the others")
     with _in_words(engine.strategy):
-        return _fit(run, recipe, pictures, steps, seed, every, callbacks, engine, verbose, changed_data, start, keep, stop_when)
+        about = {"plan": asdict(plan)} if plan else {}
+        chosen = every, callbacks, engine, verbose, changed_data, start, keep, stop_when, about
+        return _fit(run, recipe, pictures, steps, seed, *chosen)
 
 
-def _fit(run, recipe, pictures, steps, seed, every, callbacks, engine, verbose, changed_data, start, keep, stop_when):
+def _fit(run, recipe, pictures, steps, seed, every, callbacks, engine, verbose, changed_data, start, keep, stop_when, about):
     sample_every, save_every = every
     gan = build_gan(recipe, seed, engine)
     warn_of_memory(gan.generator, gan.discriminator, recipe.batch_size)
     pictures.load_batch([0], recipe.image_size)  # fails before anything is written
     chief = is_chief(engine.strategy)
-    description = config = _describe(recipe, pictures, seed, engine, start)
+    description = config = {**_describe(recipe, pictures, seed, engine, start), **about}
     with run.lock() if chief else nullcontext():
         state = run.newest_state()
         if chief:
@@ -174,7 +178,7 @@ def _fit(run, recipe, pictures, steps, seed, every, callbacks, engine, verbose, 
         title |= {"data": pictures, "engine": engine, "run": run.path}
         progress = [open_progress(title, steps, recipe.batch_size, run.samples_path)] if verbose and chief else []
         called = [cb.StopOnNonFinite(), *writers, *progress, stop]
-        source = _make_source(recipe, shown, first, steps, seed, engine)
+        source = make_source(recipe, shown, first, steps, seed, engine)
         try:
             train(gan, source, steps, called, engine.jit_compile, engine.steps_per_execution)
         except NonFiniteError as error:
@@ -209,7 +213,7 @@ def _check_parts(recipe, engine):
         raise InputError(f"batch_size {recipe.batch_size} cannot be parted equally among {devices} devices{groups}")
 
 
-def _make_source(recipe, pictures, first, steps, seed, engine):
+def make_source(recipe, pictures, first, steps, seed, engine):
     """Where each stretch of steps gets its batches from: the pipeline, until the device itself holds all pictures."""
     size = recipe.image_size, recipe.batch_size
 

@@ -186,7 +186,7 @@ def open_start(start: Run | str | os.PathLike | None, run: Run) -> Start | None:
             train, a weight is not finite, or it is another one than when the run was started, which has saved nothing since.
         GanimeError: If the states of a run are damaged.
     """
-    config = _read_before(run)
+    config = read_before(run)
     origin = config.get("from")
     if start is None and not origin:
         return None
@@ -208,7 +208,7 @@ def open_start(start: Run | str | os.PathLike | None, run: Run) -> Start | None:
     return found
 
 
-def _read_before(run):
+def read_before(run):
     """The configuration of a run, of its state where it has lost its own; empty if it has not begun."""
     if run.config_path.exists():
         return run.read_config()

@@ -1,0 +1,195 @@
+"""What to train in some minutes on this computer: which networks, how many steps, and what faces to expect."""
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+
+import keras
+import numpy as np
+
+from ganime.data.arrays import ArrayPictures
+from ganime.data.memory import RememberedPictures
+from ganime.errors import InputError
+from ganime.recipes import Recipe, get_recipe
+from ganime.run import Run
+from ganime.training.building import as_recipe, build_gan
+from ganime.training.distribution import is_multiworker
+from ganime.training.engine import Engine, complete
+from ganime.training.fit import make_source
+from ganime.training.loading import read_before
+from ganime.training.loop import train
+from ganime.training.periodic import Periodic
+
+TIMED = 6.0  # seconds of steps that are timed
+WARM_UP = 3  # steps before
+MOST = 10**9  # steps that are never reached
+SPARE = 0.03  # share of the minutes for grids, plots and saving
+
+# What some minutes may be spent on: a recipe; the time of a step per picture, in that of `default`, on two CPU cores; and
+# KID-lite0 after so many pictures of `faces64` (docs/research/ablation.md).
+_THIN = "generator_widths=192,96,48,24", "discriminator_widths=24,48,96,192"
+_CANDIDATES = (
+    (
+        get_recipe("default").override(*_THIN),
+        0.65,
+        {5e3: 0.61, 12e3: 0.41, 38e3: 0.255, 77e3: 0.204, 154e3: 0.169, 308e3: 0.129},
+    ),
+    (
+        get_recipe("default"),
+        1.0,
+        {32e3: 0.285, 64e3: 0.227, 128e3: 0.182, 255e3: 0.120, 384e3: 0.095, 512e3: 0.082, 768e3: 0.070},
+    ),
+    (get_recipe("large"), 2.5, {1.3e6: 0.060, 3.7e6: 0.033}),
+)
+_WORDS = (
+    (0.35, "heads and hair, blurred"),
+    (0.2, "recognizable faces"),
+    (0.14, "recognizable faces, some good"),
+    (0.1, "mostly good faces"),
+    (0.05, "most faces whole"),
+    (0.0, "most faces good"),
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What was planned for a run, which config.json keeps.
+
+    Attributes:
+        minutes: Of training.
+        steps: That take as long.
+        images_per_second: Of the recipe on the computer that was measured.
+        forecast: KID-lite0 to expect on pictures such as those that it was measured with; None where nothing was measured.
+    """
+
+    minutes: float
+    steps: int
+    images_per_second: float
+    forecast: float | None = None
+
+    def __str__(self):
+        faces = "" if self.forecast is None else f": {describe_forecast(self.forecast)}"
+        return f"{self.steps:,} steps at {self.images_per_second:.0f} images/s in {self.minutes:g} minutes{faces}"
+
+
+def describe_forecast(kernel: float) -> str:
+    """What one sees at such a KID-lite0.
+
+    Example:
+        >>> describe_forecast(0.12)
+        'mostly good faces (KID-lite0 0.12)'
+    """
+    return f"{next(words for least, words in _WORDS if kernel >= least)} (KID-lite0 {kernel:.2g})"
+
+
+def choose_networks(minutes: float, images_per_second: float) -> tuple[Recipe, float, float | None]:
+    """What makes the best faces in some minutes.
+
+    Args:
+        minutes: Of training.
+        images_per_second: Of `default` on the computer.
+
+    Returns:
+        The recipe, what to expect of its own images/s, and the KID-lite0 to expect: linear between the logarithms of what was
+        measured, and constant after the last of it; None where they are fewer pictures than it was ever measured after.
+    """
+    found = []
+    for _, cost, curve in _CANDIDATES:
+        rate = images_per_second / cost
+        pictures, kernels = np.log([*curve]), np.log([*curve.values()])
+        found.append(float(np.exp(np.interp(np.log(60 * minutes * rate), pictures, kernels, left=np.inf))))
+    best = int(np.argmin(found))  # the first, which is the quickest, if nothing is known
+    recipe, cost, _ = _CANDIDATES[best]
+    return recipe, images_per_second / cost, found[best] if math.isfinite(found[best]) else None
+
+
+def plan_training(
+    minutes: float, recipe: Recipe | str | Mapping | None = None, engine: Engine | None = None
+) -> tuple[Recipe, Plan]:
+    """Plan a training of some minutes on this computer, after some ten seconds of measuring.
+
+    Args:
+        minutes: Of training, from its first step, with what is saved and drawn meanwhile.
+        recipe: What to train; by default what makes the best faces of 64x64 in this time, a width of `default`.
+        engine: How to compute.
+
+    Returns:
+        The recipe, and how long to train with it: `ganime.fit(run, recipe, pictures, plan.steps, plan=plan)`.
+
+    Raises:
+        InputError: If the minutes are not above 0 and finite, the recipe is none, or it is an engine of several hosts.
+
+    Example:
+        >>> recipe, plan = plan_training(20)  # doctest: +SKIP
+    """
+    check_minutes(minutes)
+    engine, given = engine or Engine(), recipe and as_recipe(recipe)
+    if is_multiworker(engine.strategy):
+        raise InputError("minutes are for one host; several workers need steps")
+    rate, forecast = measure_rate(given or get_recipe("default"), engine), None
+    if not given:
+        given, rate, forecast = choose_networks(minutes * (1 - SPARE), rate)
+    steps = max(1, int(60 * minutes * (1 - SPARE) * rate / given.batch_size))
+    return given, Plan(float(minutes), steps, round(rate, 1), forecast and round(forecast, 4))
+
+
+def check_minutes(minutes: float) -> None:
+    """See that they are a number above 0.
+
+    Raises:
+        InputError: If they are not.
+    """
+    if isinstance(minutes, bool) or not isinstance(minutes, int | float) or not 0 < minutes < math.inf:
+        raise InputError(f"minutes: {minutes!r} is not a number above 0")
+
+
+def measure_rate(recipe: Recipe, engine: Engine) -> float:
+    """Images/s of training with a recipe on this computer, by steps that take some seconds on pictures of noise."""
+    shape = 2 * recipe.batch_size, recipe.image_size, recipe.image_size, 3
+    noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    pictures, recipe = RememberedPictures(ArrayPictures(noise), recipe.image_size), replace(recipe, labels=())
+    engine, timer = complete(engine, recipe, len(pictures), MOST), _Timer()
+    gan = build_gan(recipe, 0, engine)
+    train(gan, make_source(recipe, pictures, 0, MOST, 0, engine), MOST, [timer], engine.jit_compile, engine.steps_per_execution)
+    keras.backend.clear_session()  # so that the layers of what is built next are numbered as if this had not been
+    return recipe.batch_size * timer.steps / timer.seconds
+
+
+class _Timer(Periodic):
+    """Time steps until there are enough seconds of them. The first stretches trace and allocate, and are not counted."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = None
+
+    def on_train_batch_end(self, batch, logs=None):
+        now, step = time.monotonic(), self.step
+        if step < WARM_UP:
+            return
+        if self.first is None:
+            self.first, self.began = step, now
+        self.steps, self.seconds = step - self.first, now - self.began
+        self.model.stop_training = self.seconds >= TIMED
+
+
+def resume_plan(run: Run, minutes: float) -> tuple[Recipe, Plan] | None:
+    """The recipe and the plan of a run that has begun, for these minutes: nothing is measured or chosen again.
+
+    Returns:
+        None if it has not begun.
+
+    Raises:
+        InputError: If it was begun without a plan, or config.json is damaged.
+    """
+    check_minutes(minutes)
+    config = read_before(run)
+    if not config:
+        return None
+    if "plan" not in config:
+        raise InputError(f"run {run.name} was started with steps, not with minutes: go on so, or use --run with a new name")
+    plan = Plan(**{field.name: config["plan"].get(field.name) for field in fields(Plan)})
+    check_minutes(plan.minutes)
+    if minutes != plan.minutes:
+        plan = Plan(minutes, max(1, round(plan.steps * minutes / plan.minutes)), plan.images_per_second)
+    return replace(Recipe(**config["recipe"]), labels=()), plan
