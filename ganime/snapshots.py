@@ -126,12 +126,13 @@ def spacing(step: int, every: int, most: int) -> int:
 
 def make_room(folder: Path, every: int, most: int, step: int = 0) -> None:
     """See that no more than so many steps are kept, with the one that comes, besides step 0: drop those first that the present
-    `spacing` leaves out, of these the oldest, each with its edits."""
+    `spacing` leaves out, of these the oldest, each with what lies beside it."""
     if steps := sorted({*kept_steps(folder), step} - {0}):
         apart = spacing(steps[-1], every, most)
         left_out = [other for other in steps if other % apart]
         for state, generator in (snapshot_paths(folder, other) for other in left_out[: max(0, len(steps) - most)]):
-            for path in (state, generator, generator.with_suffix(".edits.npz")):
+            beside = (generator.with_suffix(ending) for ending in (".edits.npz", ".judge.npz"))
+            for path in (state, generator, *beside):
                 path.unlink(missing_ok=True)
 
 

@@ -76,16 +76,16 @@ def test_every_second_one_goes_the_oldest_first(tmp_path):
     ]
 
 
-def test_a_smaller_bound_drops_the_oldest_with_their_edits_and_nothing_else():
+def test_a_smaller_bound_drops_the_oldest_with_what_lies_beside_them_and_nothing_else():
     run = keep(make_run("run"), 0, 100, 150, 200, 250, 300)
-    edits = snapshot_paths(run.snapshots_path, 150)[1].with_suffix(".edits.npz")
+    beside = [snapshot_paths(run.snapshots_path, 150)[1].with_suffix(ending) for ending in (".edits.npz", ".judge.npz")]
     mine = run.snapshots_path / "step-000150.png"
-    for path in (edits, mine):
+    for path in (*beside, mine):
         path.touch()
     make_room(run.snapshots_path, 100, 5)
-    assert len(kept_steps(run.snapshots_path)) == 6 and edits.exists()
+    assert len(kept_steps(run.snapshots_path)) == 6 and all(path.exists() for path in beside)
     make_room(run.snapshots_path, 100, 3)
-    assert kept_steps(run.snapshots_path) == [0, 100, 200, 300] and mine.exists() and not edits.exists()
+    assert kept_steps(run.snapshots_path) == [0, 100, 200, 300] and mine.exists() and not any(path.exists() for path in beside)
 
 
 def test_a_step_is_named_after_its_run(tmp_path):

@@ -16,7 +16,7 @@ from ganime.commands.outputs import (
     free_name,
     output_options,
 )
-from ganime.commands.tools import faces_options, open_faces
+from ganime.commands.tools import faces_options, find_model, open_faces, progress_bar
 from ganime.errors import InputError
 
 SEEDS, EACH = "0-63", 8  # of each label, where none is named
@@ -30,7 +30,19 @@ OTHERS = (".gif", ".bmp", ".tif", ".tiff", ".avif", ".npy", ".zip", ".tar", ".gz
 @click.option(
     "--save-latents", "latents_path", type=click.Path(path_type=Path), metavar="FILE.npy", help="Also write the faces' latents."
 )
-def generate(output, force, latents_path, **chosen):
+@click.option(
+    "--best",
+    type=click.IntRange(1, 250_000),
+    metavar="COUNT",
+    help="Of the seeds, by default four times as many, keep the faces that look most real.",
+)
+@click.option(
+    "--data",
+    multiple=True,
+    metavar="PICTURES",
+    help="For --best: what the run was trained on, to make its judge with; repeatable.",
+)
+def generate(output, force, latents_path, best, data, **chosen):
     """Make faces with a trained generator: one grid, an array, or single files in a folder.
 
     Without --run and --model it is the generator that ships with ganime (checkpoints/anime-face-64.md). The same seed
@@ -40,18 +52,27 @@ def generate(output, force, latents_path, **chosen):
     With --label all faces are there with each label: a grid then has a row for each, files have its name at the end. Without,
     the seeds of a run with labels take them in turn; without --seeds too, the grid has eight faces of each.
 
+    With --best a judge, made of features of real pictures and of the generator's faces, looks at all and keeps those that are
+    most like pictures; with labels so many of each that is named. The generator that ships has a judge. One for a run is made
+    with --data in a minute or two and kept beside its generator.
+
     \b
     Examples:
       python cli.py generate --seeds 0-63
+      python cli.py generate --best 64
+      python cli.py generate --run faces-default --best 16 --data faces
       python cli.py generate --run faces-default --seeds 7,11,100-199 --output faces/
       python cli.py generate --model generator.keras --truncation 0.7
       python cli.py generate --seeds 0-49999 --output faces.npz
       python cli.py generate --run faces-by-hair --label blonde,black --seeds 0-7
       python cli.py generate --seeds 7,11 --save-latents two.npy
     """
+    import numpy as np
+
     from ganime.data.names import show
     from ganime.generation.latents import parse_seeds, save_latents
     from ganime.generation.sampling import paint
+    from ganime.generation.selection import AMONG
     from ganime.pictures import grids
 
     output = output or free_name("faces.png", force)
@@ -67,11 +88,20 @@ def generate(output, force, latents_path, **chosen):
     if ending in OTHERS and not output.is_dir():
         kinds = f"{', '.join(GRIDS)} for a grid, .npz for an array, or give a folder"
         raise InputError(f"--output {show(output)}: nothing is written as {ending}; take {kinds}")
-    check = partial(_check_grid, output) if grid else None
+    if data and not best:
+        raise InputError("--data is for --best")
+    shown = best and best * max(1, len(chosen["labels"]))
+    check = partial(_check_grid, output, shown) if grid else None
+    seeds = f"0-{AMONG * best - 1}" if best else SEEDS
+    chosen["seeds"] = chosen["seeds"] or (seeds if best and not chosen["latents"] else None)
     generator, points, source, labels = open_faces(default_seeds=SEEDS, check=check, each=EACH, **chosen)
-    each = len(points) // (len(labels) or 1)
+    rows = np.arange(len(points)).reshape(len(labels) or 1, -1)  # of latents, one for each label
+    every = rows.shape[1]
+    if best:
+        rows = _keep_best(best, rows, generator, points, find_model(chosen["run_name"], chosen["model"]), data)
+        points = points[rows.ravel()]
     if grid:
-        made = grids.make_grid(paint(generator, points), each if labels else None)
+        made = grids.make_grid(paint(generator, points), rows.shape[1] if labels else None)
         grids.save_picture(output, grids.add_names(made, labels) if labels else made)
     elif array:
         from ganime.data.arrays import save_array
@@ -80,8 +110,9 @@ def generate(output, force, latents_path, **chosen):
         save_array(output, (len(points), *generator.output_shape[1:]), batches)
     else:
         counted = chosen["latents"] or (labels and not chosen["labels"])
-        numbers = range(each) if counted else parse_seeds(chosen["seeds"] or SEEDS)
-        places = [_place(output, number, name) for name in _file_names(labels) for number in numbers]
+        numbers = range(every) if counted else parse_seeds(chosen["seeds"] or SEEDS)
+        named = zip(_file_names(labels), rows % every, strict=True)
+        places = [_place(output, numbers[index], name) for name, row in named for index in row]
         for place in places:
             check_free("--output", place, force)
         for start in range(0, len(points), 64):
@@ -90,7 +121,36 @@ def generate(output, force, latents_path, **chosen):
                 grids.save_picture(place, face)
     if latents_path:
         save_latents(latents_path, points)
-    click.echo(f"{show(output)}: {len(points):,} faces of {show(source)}")
+    of = f" of {every * len(rows):,}" if best else ""
+    click.echo(f"{show(output)}: {len(points):,}{of} faces of {show(source)}")
+
+
+def _keep_best(count, rows, generator, points, path, data):
+    """Of each row of latents' indices those of the best faces."""
+    import numpy as np
+
+    from ganime.commands.evaluate import only_training
+    from ganime.data.joined import as_pictures
+    from ganime.generation.selection import Judge
+
+    if rows.shape[1] < count:
+        raise InputError(f"--best {count}: there are only {rows.shape[1]:,} faces to choose from")
+    if data:
+        with progress_bar("faces and pictures for the judge") as report:
+            judge = Judge.train(generator, only_training(as_pictures(data), generator.output_shape[1]), report)
+        judge.save(path)
+    else:
+        judge = Judge.load(path)
+    with progress_bar("faces") as report:
+        kept = []
+        for done, row in enumerate(rows):
+            told = partial(_report_part, report, done * rows.shape[1], rows.size)
+            kept.append(row[judge.best(generator, points[row], count, told)])
+    return np.stack(kept)
+
+
+def _report_part(report, before, total, done, _):
+    report(before + done, total)
 
 
 def _place(folder, number, label):
@@ -105,14 +165,14 @@ def _file_names(labels):
     return names or [""]
 
 
-def _check_grid(output, generator, count):
-    """Refuse a grid that is too large to be made in memory, or to be looked at."""
+def _check_grid(output, shown, generator, count):
+    """Refuse a grid that is too large to be made in memory, or to be looked at: of all faces or, if given, so many."""
     from ganime.data.names import show
     from ganime.pictures.grids import GAP
 
     height, width = (side + GAP for side in generator.output_shape[1:3])
     most = min(math.isqrt(MOST_PIXELS // (height * width)), MOST_SIDE // max(height, width)) ** 2
-    if count > most:
+    if (count := shown or count) > most:
         raise InputError(
             f"--output {show(output)}: {count:,} faces are too many for one grid, {most:,} of this generator's size fit in it; "
             "take fewer, or give a folder"

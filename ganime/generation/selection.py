@@ -1,0 +1,199 @@
+"""Keeping the better ones of many faces, by a judge that tells generated faces from real pictures."""
+
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ganime.bounds import check_whole
+from ganime.data.names import show
+from ganime.errors import InputError
+from ganime.files import atomic_write, hash_file
+from ganime.generation.archive import read_members
+from ganime.generation.sampling import find_generator, paint
+
+if TYPE_CHECKING:
+    import keras
+
+NETWORK, DIMENSIONS = "lite0", 1280  # whose features are looked at
+DRAWN = 4000  # generated faces that a judge is made with
+REAL = 10_000  # pictures, at most
+RIDGE = 1.0  # weight of the penalty on squared weights, for features of unit deviation
+COMPONENTS = 64  # along which faces are to be usual
+USUAL = 0.25  # how much that counts: deviations of it, in those of the ratio
+FIRST_SEED = 2**31  # of these: others than whoever counts from 0 lets it judge
+AMONG = 4  # faces that are drawn for each one that is kept
+_BATCH = 64
+_ARRAYS = "weights", "mean", "axes"
+
+
+class Judge:
+    """How real faces of a generator look, by the features of EfficientNet-Lite0.
+
+    Two things count: how much more often such a face is a picture than one of the generator's, and how usual it is among
+    pictures. The first is the logarithm of the ratio of both densities, by which discriminator rejection sampling keeps faces
+    (Azadi et al. 2019, https://arxiv.org/abs/1810.06758), from a logistic regression between features instead of a GAN's own
+    discriminator, which prefers rare faces to whole ones. It brings what the generator draws too seldom. The second is the
+    Mahalanobis distance along the principal components of the pictures' features; it leaves broken faces out, and rare ones.
+
+    Args:
+        weights: float [1280], of the features in the logarithm.
+        mean: float [1280], the pictures' features.
+        axes: float [1280, components]: what is usual has short products with them.
+
+    Example:
+        >>> import ganime
+        >>> generator, judge = ganime.load_generator(), ganime.Judge.load()
+        >>> points = ganime.from_seeds(range(8), 128)
+        >>> faces = ganime.paint(generator, points[judge.best(generator, points, 2)])
+    """
+
+    def __init__(self, weights: np.ndarray, mean: np.ndarray, axes: np.ndarray):
+        self.weights, self.mean, self.axes = (np.asarray(array, np.float32) for array in (weights, mean, axes))
+        self._extractor = None
+
+    @classmethod
+    def between(cls, real: np.ndarray, generated: np.ndarray) -> "Judge":
+        """The judge that knows these features, float [count, dimensions] each."""
+        weights, (mean, axes) = _tell_apart(real, generated), _principal_axes(real)
+        ratio, distance = generated @ weights, np.square((generated - mean) @ axes).sum(1)
+        return cls(weights / (ratio.std() + 1e-9), mean, axes * np.sqrt(USUAL / (distance.std() + 1e-9)))
+
+    @classmethod
+    def train(
+        cls, generator: "keras.Model", pictures, report: Callable[[int, int], None] = lambda done, total: None
+    ) -> "Judge":
+        """Make the judge of a generator, in a minute or two.
+
+        Args:
+            generator: Model from latents to square images in [-1, 1].
+            pictures: Real ones: what it was trained on, as `ganime.fit` takes them; 10,000 at most are looked at.
+            report: Called with the numbers of pictures done and to do.
+        """
+        from ganime.data.joined import as_pictures
+        from ganime.data.split import Selection
+        from ganime.metrics.evaluation import GeneratedPictures, reference_features
+        from ganime.metrics.features import FeatureExtractor
+
+        extractor, pictures = FeatureExtractor(NETWORK), as_pictures(pictures)
+        made, size = GeneratedPictures(generator, DRAWN, FIRST_SEED), generator.output_shape[1]
+        if len(pictures) > REAL:
+            pictures = Selection(pictures, np.linspace(0, len(pictures) - 1, REAL).round().astype(int))
+        count, total = len(pictures), len(pictures) + DRAWN
+        real = reference_features(pictures, size, extractor, lambda done, _: report(done, total))
+        generated = extractor.extract(made, size, lambda done, _: report(count + done, total))["features"]
+        judge = cls.between(real, generated)
+        judge._extractor = extractor
+        return judge
+
+    def score(self, images: np.ndarray) -> np.ndarray:
+        """How real faces are, uint8 [count, size, size, 3], in comparison with each other: float32 [count]."""
+        from ganime.metrics.features import FeatureExtractor
+
+        self._extractor = self._extractor or FeatureExtractor(NETWORK)
+        features = self._extractor(images)["features"]
+        return features @ self.weights - np.square((features - self.mean) @ self.axes).sum(1)
+
+    def best(
+        self,
+        generator: "keras.Model",
+        latents: np.ndarray,
+        count: int,
+        report: Callable[[int, int], None] = lambda done, total: None,
+    ) -> np.ndarray:
+        """Which latents make the most real faces.
+
+        Args:
+            generator: Model from latents to square images in [-1, 1].
+            latents: float32 [candidates, latent_size].
+            count: How many to keep.
+            report: Called with the numbers of faces looked at and to look at.
+
+        Returns:
+            Their indices, in the order of the latents.
+
+        Raises:
+            InputError: If there are fewer latents.
+        """
+        check_whole(1, len(latents), count=count)
+        scores = []
+        for start in range(0, len(latents), _BATCH):
+            scores.append(self.score(paint(generator, latents[start : start + _BATCH])))
+            report(min(start + _BATCH, len(latents)), len(latents))
+        return np.sort(np.argsort(-np.concatenate(scores), kind="stable")[:count])
+
+    @classmethod
+    def load(cls, path: str | os.PathLike | None = None) -> "Judge":
+        """Load the judge that was saved for a generator.
+
+        Args:
+            path: The generator's `.keras` file, beside which it lies; that which ships with ganime by default.
+
+        Raises:
+            InputError: If there is none, it is damaged, or the generator has changed since.
+        """
+        path = find_generator(path)
+        place = judge_path(path)
+        advice = "with --data PICTURES, those that it was trained on, one is made"
+        if not place.is_file():
+            raise InputError(f"there is no judge of {show(path)}; {advice}")
+        try:
+            members = read_members(place)
+            digest, *arrays = (
+                np.load(io.BytesIO(members[f"{name}.npy"]), allow_pickle=False) for name in ("generator", *_ARRAYS)
+            )
+            shapes = [(DIMENSIONS,), (DIMENSIONS,), (DIMENSIONS, COMPONENTS)]
+            if [array.shape for array in arrays] != shapes or not all(map(_is_finite, arrays)):
+                raise ValueError
+        except Exception as error:  # whatever a damaged file can hold
+            raise InputError(f"{show(place)} is damaged; {advice}") from error
+        if str(digest) != hash_file(path):
+            raise InputError(f"{show(place)} is of an earlier state of {show(path)}; {advice}")
+        return cls(*arrays)
+
+    def save(self, path: str | os.PathLike | None = None) -> Path:
+        """Save it beside its generator's `.keras` file, whole or not at all, and return where."""
+        path = find_generator(path)
+        place = judge_path(path)
+        with atomic_write(place) as part, open(part, "wb") as file:
+            np.savez(file, generator=hash_file(path), **{name: getattr(self, name) for name in _ARRAYS})
+        return place
+
+
+def judge_path(path: str | os.PathLike) -> Path:
+    """Where the judge of the generator in a `.keras` file lies."""
+    return Path(path).with_suffix(".judge.npz")
+
+
+def _tell_apart(real, generated):
+    """Weights of the features in the logarithm of how much likelier real they are than generated: logistic regression with a
+    penalty on large weights, by Newton's method."""
+    features = np.concatenate([real, generated]).astype(np.float64)
+    deviations = features.std(0) + 1e-6
+    x = np.c_[(features - features.mean(0)) / deviations, np.ones(len(features))]
+    truth = np.arange(len(x)) < len(real)
+    ridge = RIDGE * (np.arange(x.shape[1]) < x.shape[1] - 1) + 1e-9  # next to none on the constant
+    solution = np.zeros(x.shape[1])
+    for _ in range(20):  # five or six are enough
+        likely = 1 / (1 + np.exp(-x @ solution))
+        slope = x.T @ (likely - truth) / len(x) + ridge * solution
+        curvature = (x * (likely * (1 - likely))[:, None]).T @ x / len(x) + np.diag(ridge)
+        change = np.linalg.solve(curvature, slope)
+        solution -= change
+        if np.abs(change).max() < 1e-8:
+            break
+    return solution[:-1] / deviations
+
+
+def _principal_axes(features):
+    """Their mean and the axes of most variance, as many as there are at most, so that a product with one has unit variance."""
+    mean = features.mean(0, dtype=np.float64)
+    variances, axes = np.linalg.eigh(np.cov(features, rowvar=False))
+    return mean, axes[:, : -COMPONENTS - 1 : -1] / np.sqrt(np.maximum(variances[: -COMPONENTS - 1 : -1], 1e-9))
+
+
+def _is_finite(array):
+    return array.dtype == np.float32 and bool(np.isfinite(array).all())

@@ -1,0 +1,175 @@
+"""A judge of faces: what it is made of, whom it prefers, and the command that asks it."""
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+import ganime
+from ganime.cli import cli
+from ganime.data.drawn import draw_face
+from ganime.errors import InputError
+from ganime.generation import selection
+from ganime.generation.selection import Judge, judge_path
+from ganime.networks import build_generator
+from tests.conftest import FACES64
+
+
+KEPT = 2, 22, 23, 41, 42, 47, 49, 54  # the best of the first 64 that ships
+
+
+def some_judge():
+    rng = np.random.default_rng(0)
+    return Judge(rng.normal(size=1280), np.zeros(1280), 0.01 * rng.normal(size=(1280, 64)))
+
+
+@pytest.fixture(scope="module")
+def untrained():
+    return build_generator(32, 8, (8, 8, 8), initializer="normal")
+
+
+@pytest.fixture
+def saved(tmp_path, monkeypatch, untrained):
+    """The file of a generator, in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    untrained.save("g.keras")
+    return "g.keras"
+
+
+def test_between_two_normal_distributions_the_ratio_is_fishers_discriminant():
+    """With one covariance its logarithm is linear, of slope covariance⁻¹ (mean - other mean)."""
+    rng = np.random.default_rng(0)
+    factor, shift = rng.normal(size=(4, 4)), np.array([1.0, -0.5, 0.0, 0.3])
+    real, generated = (rng.normal(size=(20_000, 4)) @ factor.T + sign * shift / 2 for sign in (1, -1))
+    truth = np.linalg.solve(factor @ factor.T, shift)
+    weights = Judge.between(real, generated).weights
+    assert weights @ truth / np.linalg.norm(weights) / np.linalg.norm(truth) > 0.8
+    back = Judge.between(generated, real).weights
+    assert np.allclose(weights, -back, rtol=0.05, atol=0.01)
+
+
+def test_what_is_usual_is_the_mahalanobis_distance():
+    rng = np.random.default_rng(1)
+    real = rng.normal(size=(500, 5)) @ rng.normal(size=(5, 5)) + 3
+    judge = Judge.between(real, real[:100] + 0.1)
+    points = rng.normal(size=(20, 5)) * 4
+    distances = np.square((points - judge.mean) @ judge.axes).sum(1)
+    centered = points - real.mean(0)
+    known = np.einsum("ni,ij,nj->n", centered, np.linalg.inv(np.cov(real, rowvar=False)), centered)
+    assert np.allclose(distances / known, distances[0] / known[0], rtol=1e-3)
+
+
+def test_both_count_as_they_should():
+    """On the generator's faces the logarithm has deviation 1, the distance a quarter."""
+    rng = np.random.default_rng(2)
+    real, generated = rng.normal(size=(300, 6)), rng.normal(0.3, 1.2, size=(400, 6))
+    judge = Judge.between(real, generated)
+    assert np.std(generated @ judge.weights) == pytest.approx(1, rel=1e-3)
+    assert np.std(np.square((generated - judge.mean) @ judge.axes).sum(1)) == pytest.approx(0.25, rel=1e-3)
+
+
+def test_features_that_never_differ_count_for_nothing():
+    rng = np.random.default_rng(3)
+    a, b = (np.c_[rng.normal(mean, size=(40, 2)), np.full(40, 7.0)] for mean in (0, 1))
+    judge = Judge.between(a, b)
+    assert np.isfinite(judge.weights).all() and abs(judge.weights[2]) < 1e-3 < abs(judge.weights[0])
+    assert np.isfinite(judge.axes).all()
+
+
+def test_it_finds_pictures_more_real_than_what_a_generator_makes(monkeypatch, one_extractor, untrained):
+    monkeypatch.setattr(selection, "DRAWN", 32)
+    faces, told = np.stack([draw_face(i, 32) for i in range(48)]), []
+    judge = Judge.train(untrained, faces[:32], lambda *done: told.append(done))
+    made = ganime.sample(untrained, range(16))
+    assert judge.score(faces[32:]).min() > judge.score(made).max()  # of others than it was made with
+    assert told[-1] == (64, 64)
+
+
+def test_the_best_are_those_of_the_highest_score_in_their_order(one_extractor, untrained):
+    judge = some_judge()
+    points, told = ganime.from_seeds(range(70), 8), []
+    kept = judge.best(untrained, points, 5, lambda *done: told.append(done))
+    scores = judge.score(ganime.paint(untrained, points))
+    assert kept.tolist() == sorted(np.argsort(-scores)[:5].tolist()) and told == [(64, 70), (70, 70)]
+    for count in (0, 71, 2.0):
+        with pytest.raises(InputError, match="count"):
+            judge.best(untrained, points, count)
+
+
+def test_a_judge_lies_beside_its_generator_and_knows_it(saved, untrained):
+    with pytest.raises(InputError, match=r"no judge of g\.keras; with --data PICTURES"):
+        Judge.load(saved)
+    some_judge().save(saved)
+    assert all(np.array_equal(getattr(Judge.load(saved), name), getattr(some_judge(), name)) for name in selection._ARRAYS)
+    build_generator(32, 8, (8, 8, 8)).save(saved)
+    with pytest.raises(InputError, match="earlier state"):
+        Judge.load(saved)
+    untrained.save(saved)
+    for damage in (np.full(1280, np.nan, np.float32), np.zeros((2, 2), np.float32), np.zeros(1280)):
+        np.savez(judge_path(saved), weights=damage, mean=some_judge().mean, axes=some_judge().axes, generator="0")
+        with pytest.raises(InputError, match="damaged"):
+            Judge.load(saved)
+
+
+def test_the_command_keeps_seeds(saved, monkeypatch, one_extractor):
+    """Those of the highest scores: the same pictures as when they are named."""
+    judge = some_judge()
+    judge.save(saved)
+
+    def generate(*arguments, code=0):
+        result = CliRunner().invoke(cli, ["generate", "--model", saved, *map(str, arguments)])
+        assert result.exit_code == code, result.output
+        return result.output
+
+    assert "3 of 12 faces" in generate("--best", 3, "--output", "best")
+    generator = ganime.load_generator(saved)
+    kept = judge.best(generator, ganime.from_seeds(range(12), 8), 3)
+    generate("--seeds", ",".join(map(str, kept)), "--output", "named")
+    names = [f"face-{seed:06}.png" for seed in kept]
+    for folder in ("best", "named"):
+        assert sorted(path.name for path in (judge_path(saved).parent / folder).iterdir()) == names
+    for name in names:
+        assert Image.open(f"best/{name}").tobytes() == Image.open(f"named/{name}").tobytes()
+    generate("--best", 2, "--seeds", "5-9", "--output", "two.png", "--save-latents", "two.npy")
+    assert len(np.load("two.npy")) == 2
+    assert "only 5 faces" in generate("--best", 6, "--seeds", "5-9", "--output", "six.png", code=2)
+    assert "--data is for --best" in generate("--data", ".", "--output", "x.png", code=2)
+
+
+def test_the_command_makes_a_judge_of_what_was_trained_on(saved, faces, monkeypatch, one_extractor):
+    monkeypatch.setattr(selection, "DRAWN", 16)
+    arguments = ["generate", "--model", saved, "--best", "2", "--seeds", "0-3", "--output", "best.png"]
+    assert CliRunner().invoke(cli, arguments).exit_code == 2
+    result = CliRunner().invoke(cli, [*arguments, "--data", str(faces)])
+    assert result.exit_code == 0, result.output
+    assert CliRunner().invoke(cli, [*arguments, "--force"]).exit_code == 0  # it is kept
+
+
+def test_labels_have_their_best_each(tmp_path, monkeypatch, one_extractor):
+    monkeypatch.chdir(tmp_path)
+    generator = build_generator(32, 8, (8, 8, 8), labels=("dark", "light"))
+    generator.save("g.keras")
+    judge = some_judge()
+    judge.save("g.keras")
+    arguments = ["generate", "--model", "g.keras", "--label", "dark,light", "--best", "2", "--seeds", "0-7", "--output", "best"]
+    result = CliRunner().invoke(cli, arguments)
+    assert result.exit_code == 0, result.output
+    names = []
+    for label in ("dark", "light"):
+        scores = judge.score(ganime.sample(generator, range(8), labels=label))
+        names += [f"face-{seed:06}-{label}.png" for seed in np.argsort(-scores)[:2]]
+    assert sorted(path.name for path in (tmp_path / "best").iterdir()) == sorted(names)
+
+
+@pytest.mark.skipif(not FACES64.is_dir(), reason="no real faces here")
+def test_the_shipped_judge_tells_its_generators_faces_from_held_out_pictures(one_extractor):
+    _, held_out = ganime.split(ganime.PictureFolder(FACES64), 64)
+    judge, count = Judge.load(), 64
+    real = judge.score(held_out.load_batch(range(count), 64))
+    generated = judge.score(ganime.sample(ganime.load_generator(), range(count)))
+    assert (real[:, None] > generated).mean() > 0.9
+
+
+def test_the_shipped_judge_keeps_the_same_faces_everywhere(one_extractor):
+    points = ganime.from_seeds(range(64), 128)
+    assert len({*KEPT} & {*Judge.load().best(ganime.load_generator(), points, 8).tolist()}) >= 7  # one may be a close case
