@@ -92,8 +92,8 @@ def generate(output, force, latents_path, best, data, **chosen):
         raise InputError("--data is for --best")
     shown = best and best * max(1, len(chosen["labels"]))
     check = partial(_check_grid, output, shown) if grid else None
-    seeds = f"0-{AMONG * best - 1}" if best else SEEDS
-    chosen["seeds"] = chosen["seeds"] or (seeds if best and not chosen["latents"] else None)
+    if best and chosen["seeds"] is None and not chosen["latents"]:
+        chosen["seeds"] = f"0-{AMONG * best - 1}"
     generator, points, source, labels = open_faces(default_seeds=SEEDS, check=check, each=EACH, **chosen)
     rows = np.arange(len(points)).reshape(len(labels) or 1, -1)  # of latents, one for each label
     every = rows.shape[1]

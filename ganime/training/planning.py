@@ -45,7 +45,7 @@ _CANDIDATES = (
 _WORDS = (
     (0.35, "heads and hair, blurred"),
     (0.2, "recognizable faces"),
-    (0.14, "recognizable faces, some good"),
+    (0.13, "recognizable faces, some good"),
     (0.1, "mostly good faces"),
     (0.05, "most faces whole"),
     (0.0, "most faces good"),

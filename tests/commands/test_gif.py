@@ -168,7 +168,7 @@ def test_other_commands_take_a_kept_step(call):
         (["gif", "--seeds", "0", "--output", "x.avi"], "must end in .gif, .mp4 or .webp"),
         (["fit", "--run", "faces@100", "--steps", "5"], "run faces@100: a name that ends in @ and a number is a step"),
         (["fit", "--keep-at-most", "5"], "--keep-at-most is for --keep-every"),
-        (["fit", "--keep-every", "50", "--steps", "5"], "--keep-every 50 is never reached in 5 --steps"),
+        (["fit", "--keep-every", "50", "--steps", "5"], "--keep-every 50 is never reached in 5 steps"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
