@@ -41,6 +41,7 @@ from .overview import RunSummary as RunSummary
 from .overview import runs as runs
 from .pictures.show import animate as animate
 from .pictures.show import show as show
+from .plan import Plan as Plan
 from .recipes import RECIPES as RECIPES
 from .recipes import Recipe as Recipe
 from .recipes import get_recipe as get_recipe
@@ -52,5 +53,4 @@ from .training.engine import Engine as Engine
 from .training.fit import fit as fit
 from .training.gan import GAN as GAN
 from .training.loading import load_gan as load_gan
-from .training.planning import Plan as Plan
 from .training.planning import plan_training as plan_training

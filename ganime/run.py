@@ -13,6 +13,7 @@ from ganime import __version__
 from ganime.errors import InputError
 from ganime.files import atomic_write, exclusive, remove_parts
 from ganime.history import Summary, summarize
+from ganime.plan import Plan
 from ganime.recipes import Recipe
 from ganime.state import State, newest_state, read_about
 
@@ -20,7 +21,6 @@ ROOT = Path("checkpoints")
 SAMPLE = re.compile(r"step-(\d+)\.png")
 _DATA = {"pictures": int, "fingerprint": str, "name": str, "labels": str}  # what is known of pictures; labels not always
 _FROM = {"name": str, "sha256": str}  # what is known of the weights that a run started from
-_PLAN = {"minutes": float, "steps": int, "images_per_second": float}
 
 log = logging.getLogger("ganime")
 
@@ -107,7 +107,7 @@ class Run:
         step = self._step(state)
         before = _pass_on(of_state or former, config["data"], step) if state else []
         config |= {"data_before": before} if before else {}
-        config |= {"plan": former["plan"]} if "plan" in former else {}
+        config = {**{k: v for k, v in config.items() if k != "plan"}, **({"plan": former["plan"]} if "plan" in former else {})}
         if not known:
             self._write_config(config)
         elif not _same_data(former["data"], config["data"]):
@@ -151,7 +151,7 @@ class Run:
             for data in config.get("data_before", []):
                 _check_types({"labels": "", **data}, {"step": int, **_DATA})
             if "plan" in config:
-                _check_types(config["plan"], _PLAN)
+                Plan(**config["plan"])
             if (origin := config.get("from")) is not None:
                 _check_types(origin, {**_FROM, **({"step": int} if "step" in origin else {})})
         except FileNotFoundError:

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 import click
 
 from ganime.commands.evaluate import hold_out, only_training, warn_of_seen
+from ganime.commands.plans import check_reached, settle_plan
 from ganime.commands.process import INTERRUPTED, leave, on_signals
 from ganime.commands.tools import STEPS, Number, echo, quiet_start, this_command
 from ganime.data.names import show
@@ -33,7 +34,10 @@ LARGE = "a GPU has time for --recipe large, whose faces are better (KID-lite0 0.
 @click.option("--steps", type=STEPS, help="Step to reach.  [default: 20000]")
 @click.option("--minutes", type=Number(0, 1e6, min_open=True), help="Instead: train so long, with networks that suit.")
 @click.option(
-    "--run", "run_name", metavar="NAME", help="Name of the run, or a path to it.  [default: DATA-RECIPE or DATA-minutes]"
+    "--run",
+    "run_name",
+    metavar="NAME",
+    help="Name of the run, or a path to it.  [default: DATA-RECIPE or DATA-MINUTES-minutes]",
 )
 @click.option("--recipe", "recipe_name", metavar="NAME", help="See `recipes`.  [default: default]")
 @click.option("--set", "overrides", multiple=True, metavar="FIELD=VALUE", help="Change a field of the recipe; repeatable.")
@@ -107,8 +111,8 @@ def fit(
 
     With --minutes the computer is measured for ten seconds; then the widths of `default` are those that make the best faces of
     64x64 in this time, and the steps those that fit into it. What to expect is told, for pictures such as those that it was
-    measured with. config.json keeps the choice, and the same command continues the run without another; more --minutes extend
-    it. With --recipe, --set or --from only the steps are chosen, and nothing is told.
+    measured with. config.json keeps the choice, and the same command continues the run without another; with --run NAME more
+    --minutes or --steps extend it. With --recipe, --set or --from only the steps are chosen, and nothing is told.
 
     With --evaluate-every (1000 costs 8 % of the time on two cores) a tenth of the pictures, chosen by their content, is not
     trained on; the averaged generator is scored with them as `evaluate --part test --samples 1000` does, and the best one is
@@ -161,13 +165,13 @@ def fit(
         raise InputError("give --steps or --minutes, not both")
     if keep_at_most and not keep_every:
         raise InputError("--keep-at-most is for --keep-every")
-    steps = _check_reached(steps or DEFAULT_STEPS, evaluate_every, keep_every) if minutes is None else None
+    steps = check_reached(steps or DEFAULT_STEPS, evaluate_every, keep_every) if minutes is None else None
     ills = [name.strip() for name in stop_when.split(",")] if stop_when is not None else []
     check_illnesses(ills, "--stop-when")
     recipe = get_recipe(recipe_name or DEFAULT_RECIPE)
     pictures = as_pictures(data, strict) if data else DrawnFaces()
     pictures = pictures if labels is None else label_pictures(pictures, labels)
-    kind = recipe_name or (DEFAULT_RECIPE if minutes is None else "minutes")
+    kind = recipe_name or (DEFAULT_RECIPE if minutes is None else f"{minutes:g}-minutes")
     run = Run(run_name if run_name is not None else f"{pictures.name}-{kind}")
     check_trainable(run)
     if not (start or run.config_path.exists()):
@@ -189,8 +193,8 @@ def fit(
     given = bool(recipe_name or overrides or start)
     start = open_start(start, run)
     recipe = start.adopt(recipe, *overrides) if start else recipe.override(*overrides)
-    recipe, plan = (recipe, None) if minutes is None else _plan(run, minutes, recipe, given, engine)
-    steps = _check_reached(plan.steps, evaluate_every, keep_every) if plan else steps
+    recipe, plan = settle_plan(run, minutes, recipe, given, engine)
+    steps = check_reached(plan.steps, evaluate_every, keep_every) if plan else steps
     chief = is_chief(engine.strategy)
     if not data and chief:
         echo("No --data given: training on faces that ganime draws itself.")
@@ -244,24 +248,6 @@ def fit(
     if reached < steps:
         echo(f"Stopped at step {reached:,} by --stop-when {stop_when}, and saved. The same command without it goes on.")
     echo(f"Done. Look at {show(run.gif_path)} and {show(run.samples_path)}; {show(run.generator_path)} is ready to use.")
-
-
-def _check_reached(steps, evaluate_every, keep_every):
-    """The steps, which what is due at intervals is to fit into."""
-    for option, every in (("--evaluate-every", evaluate_every), ("--keep-every", keep_every)):
-        if every and every > steps:
-            raise InputError(f"{option} {every} is never reached in {steps} steps")
-    return steps
-
-
-def _plan(run, minutes, recipe, given, engine):
-    """The recipe and the plan of a run of so many minutes; the recipe stays where it is given."""
-    from ganime.training.planning import plan_training, resume_plan
-
-    if known := resume_plan(run, minutes):
-        return recipe if given else known[0], known[1]
-    echo("Measuring how fast this computer trains, for some ten seconds.")
-    return plan_training(minutes, recipe if given else None, engine)
 
 
 def _describe_kept(every, most, steps):

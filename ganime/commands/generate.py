@@ -2,6 +2,7 @@
 
 import math
 import re
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -53,8 +54,8 @@ def generate(output, force, latents_path, best, data, **chosen):
     the seeds of a run with labels take them in turn; without --seeds too, the grid has eight faces of each.
 
     With --best a judge, made of features of real pictures and of the generator's faces, looks at all and keeps those that are
-    most like pictures; with labels so many of each that is named. The generator that ships has a judge. One for a run is made
-    with --data in a minute or two and kept beside its generator.
+    most like pictures; with labels so many of each that is named. The generator that ships has a judge. For a run --data makes
+    one, in a minute or two, and keeps it beside the run's generator for the next time.
 
     \b
     Examples:
@@ -98,7 +99,7 @@ def generate(output, force, latents_path, best, data, **chosen):
     rows = np.arange(len(points)).reshape(len(labels) or 1, -1)  # of latents, one for each label
     every = rows.shape[1]
     if best:
-        rows = _keep_best(best, rows, generator, points, find_model(chosen["run_name"], chosen["model"]), data)
+        rows = _keep_best(best, rows, generator, points, find_model(chosen["run_name"], chosen["model"]), data, force)
         points = points[rows.ravel()]
     if grid:
         made = grids.make_grid(paint(generator, points), rows.shape[1] if labels else None)
@@ -125,28 +126,52 @@ def generate(output, force, latents_path, best, data, **chosen):
     click.echo(f"{show(output)}: {len(points):,}{of} faces of {show(source)}")
 
 
-def _keep_best(count, rows, generator, points, path, data):
+def _keep_best(count, rows, generator, points, path, data, force):
     """Of each row of latents' indices those of the best faces."""
     import numpy as np
 
-    from ganime.commands.evaluate import only_training
-    from ganime.data.joined import as_pictures
     from ganime.generation.selection import Judge
 
     if rows.shape[1] < count:
         raise InputError(f"--best {count}: there are only {rows.shape[1]:,} faces to choose from")
-    if data:
-        with progress_bar("faces and pictures for the judge") as report:
-            judge = Judge.train(generator, only_training(as_pictures(data), generator.output_shape[1]), report)
-        judge.save(path)
-    else:
-        judge = Judge.load(path)
+    judge = _make_judge(generator, path, data, force) if data else Judge.load(path)
     with progress_bar("faces") as report:
         kept = []
         for done, row in enumerate(rows):
             told = partial(_report_part, report, done * rows.shape[1], rows.size)
             kept.append(row[judge.best(generator, points[row], count, told)])
     return np.stack(kept)
+
+
+def _make_judge(generator, path, data, force):
+    """A judge by the pictures that the generator was trained on, which is kept where that can be written."""
+    from ganime.commands.evaluate import only_training
+    from ganime.data.joined import as_pictures
+    from ganime.data.names import show
+    from ganime.generation.sampling import find_generator
+    from ganime.generation.selection import LEAST, Judge, judge_path
+
+    place = judge_path(find_generator(path))
+    if not force and _has_judge(path):
+        raise InputError(f"{show(place)} is there already: leave --data out, or --force to make another judge")
+    pictures = as_pictures(data)
+    if len(pictures) < LEAST:
+        raise InputError(f"--data: {len(pictures):,} pictures are too few for a judge, {LEAST} are needed")
+    with progress_bar("faces and pictures for the judge") as report:
+        judge = Judge.train(generator, only_training(pictures, generator.output_shape[1]), report)
+    try:
+        click.echo(f"{show(judge.save(path))}: the judge, for the next time", err=True)
+    except OSError as error:
+        click.echo(f"{show(place)} cannot be written ({error.strerror}): the judge is not kept", err=True)
+    return judge
+
+
+def _has_judge(path):
+    from ganime.generation.selection import Judge
+
+    with suppress(InputError):  # there is none, or none of this state of the generator
+        return bool(Judge.load(path))
+    return False
 
 
 def _report_part(report, before, total, done, _):
@@ -172,7 +197,8 @@ def _check_grid(output, shown, generator, count):
 
     height, width = (side + GAP for side in generator.output_shape[1:3])
     most = min(math.isqrt(MOST_PIXELS // (height * width)), MOST_SIDE // max(height, width)) ** 2
-    if (count := shown or count) > most:
+    count = shown or count
+    if count > most:
         raise InputError(
             f"--output {show(output)}: {count:,} faces are too many for one grid, {most:,} of this generator's size fit in it; "
             "take fewer, or give a folder"

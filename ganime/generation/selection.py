@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 NETWORK, DIMENSIONS = "lite0", 1280  # whose features are looked at
 DRAWN = 4000  # generated faces that a judge is made with
-REAL = 10_000  # pictures, at most
+LEAST, REAL = 100, 10_000  # pictures
 RIDGE = 1.0  # weight of the penalty on squared weights, for features of unit deviation
 COMPONENTS = 64  # along which faces are to be usual
 USUAL = 0.25  # how much that counts: deviations of it, in those of the ratio
@@ -57,7 +57,15 @@ class Judge:
 
     @classmethod
     def between(cls, real: np.ndarray, generated: np.ndarray) -> "Judge":
-        """The judge that knows these features, float [count, dimensions] each."""
+        """The judge that knows these features, float [count, dimensions] each.
+
+        Raises:
+            InputError: If they are of fewer than 100 pictures or faces.
+        """
+        if min(len(real), len(generated)) < LEAST:
+            raise InputError(
+                f"{len(real):,} pictures and {len(generated):,} faces are too few for a judge: {LEAST} each are needed"
+            )
         weights, (mean, axes) = _tell_apart(real, generated), _principal_axes(real)
         ratio, distance = generated @ weights, np.square((generated - mean) @ axes).sum(1)
         return cls(weights / (ratio.std() + 1e-9), mean, axes * np.sqrt(USUAL / (distance.std() + 1e-9)))
@@ -72,13 +80,19 @@ class Judge:
             generator: Model from latents to square images in [-1, 1].
             pictures: Real ones: what it was trained on, as `ganime.fit` takes them; 10,000 at most are looked at.
             report: Called with the numbers of pictures done and to do.
+
+        Raises:
+            InputError: If there are fewer than 100 pictures.
         """
         from ganime.data.joined import as_pictures
         from ganime.data.split import Selection
         from ganime.metrics.evaluation import GeneratedPictures, reference_features
         from ganime.metrics.features import FeatureExtractor
 
-        extractor, pictures = FeatureExtractor(NETWORK), as_pictures(pictures)
+        pictures = as_pictures(pictures)
+        if len(pictures) < LEAST:
+            raise InputError(f"{len(pictures):,} pictures are too few for a judge: {LEAST} are needed")
+        extractor = FeatureExtractor(NETWORK)
         made, size = GeneratedPictures(generator, DRAWN, FIRST_SEED), generator.output_shape[1]
         if len(pictures) > REAL:
             pictures = Selection(pictures, np.linspace(0, len(pictures) - 1, REAL).round().astype(int))
@@ -90,7 +104,13 @@ class Judge:
         return judge
 
     def score(self, images: np.ndarray) -> np.ndarray:
-        """How real faces are, uint8 [count, size, size, 3], in comparison with each other: float32 [count]."""
+        """How real faces are, uint8 [count, size, size, 3], in comparison with each other: float32 [count].
+
+        Raises:
+            InputError: If it is another array.
+        """
+        if images.dtype != np.uint8 or images.ndim != 4:
+            raise InputError(f"faces are uint8 [count, size, size, 3], not {images.dtype} {list(images.shape)}")
         from ganime.metrics.features import FeatureExtractor
 
         self._extractor = self._extractor or FeatureExtractor(NETWORK)
@@ -137,7 +157,7 @@ class Judge:
         """
         path = find_generator(path)
         place = judge_path(path)
-        advice = "with --data PICTURES, those that it was trained on, one is made"
+        advice = "make one with --data PICTURES, what it was trained on"
         if not place.is_file():
             raise InputError(f"there is no judge of {show(path)}; {advice}")
         try:
@@ -192,7 +212,9 @@ def _principal_axes(features):
     """Their mean and the axes of most variance, as many as there are at most, so that a product with one has unit variance."""
     mean = features.mean(0, dtype=np.float64)
     variances, axes = np.linalg.eigh(np.cov(features, rowvar=False))
-    return mean, axes[:, : -COMPONENTS - 1 : -1] / np.sqrt(np.maximum(variances[: -COMPONENTS - 1 : -1], 1e-9))
+    variances, axes = variances[: -COMPONENTS - 1 : -1], axes[:, : -COMPONENTS - 1 : -1]
+    there = variances > 1e-6 * variances[0]  # few pictures vary along few axes
+    return mean, axes * np.where(there, 1 / np.sqrt(np.where(there, variances, 1)), 0)
 
 
 def _is_finite(array):

@@ -18,6 +18,7 @@ from ganime.data.pipeline import make_dataset, resident_batches
 from ganime.errors import GanimeError, InputError, NonFiniteError
 from ganime.history import Summary
 from ganime.illnesses import check_illnesses
+from ganime.plan import Plan
 from ganime.recipes import Recipe, name_recipe
 from ganime.run import Run, library_versions
 from ganime.snapshots import check_trainable
@@ -52,7 +53,7 @@ def fit(
     keep_every: int | None = None,
     keep_at_most: int | None = None,
     stop_when: Sequence[str] = (),
-    plan=None,
+    plan: Plan | None = None,
 ) -> GAN:
     """Train up to a step, from the run's last state or from the beginning, and leave everything in the run's directory.
 
@@ -107,6 +108,8 @@ def fit(
     check_whole(0, steps=steps)
     check_whole(sample_every=sample_every, save_every=save_every)
     check_illnesses(stop_when)
+    if not isinstance(plan, Plan | None):
+        raise InputError(f"plan: {plan!r} is not a ganime.Plan")
     check_whole(keep_every=1 if keep_every is None else keep_every, keep_at_most=1 if keep_at_most is None else keep_at_most)
     if tf.distribute.has_strategy():
         raise InputError("give the strategy to Engine, and call fit outside of its scope")
@@ -121,18 +124,17 @@ def fit(
     if stop_when and is_multiworker(engine.strategy):
         raise InputError("stop_when is for one host; with several workers none of them ends the training of the others")
     with _in_words(engine.strategy):
-        about = {"plan": asdict(plan)} if plan else {}
-        chosen = every, callbacks, engine, verbose, changed_data, start, keep, stop_when, about
+        chosen = every, callbacks, engine, verbose, changed_data, start, keep, stop_when, plan
         return _fit(run, recipe, pictures, steps, seed, *chosen)
 
 
-def _fit(run, recipe, pictures, steps, seed, every, callbacks, engine, verbose, changed_data, start, keep, stop_when, about):
+def _fit(run, recipe, pictures, steps, seed, every, callbacks, engine, verbose, changed_data, start, keep, stop_when, plan):
     sample_every, save_every = every
     gan = build_gan(recipe, seed, engine)
     warn_of_memory(gan.generator, gan.discriminator, recipe.batch_size)
     pictures.load_batch([0], recipe.image_size)  # fails before anything is written
     chief = is_chief(engine.strategy)
-    description = config = {**_describe(recipe, pictures, seed, engine, start), **about}
+    description = config = _describe(recipe, pictures, seed, engine, start, plan)
     with run.lock() if chief else nullcontext():
         state = run.newest_state()
         if chief:
@@ -237,7 +239,7 @@ def make_source(recipe, pictures, first, steps, seed, engine):
     return source
 
 
-def _describe(recipe, pictures, seed, engine, start):
+def _describe(recipe, pictures, seed, engine, start, plan):
     data = {"pictures": len(pictures), "fingerprint": pictures.fingerprint, "name": getattr(pictures, "name", "pictures")}
     return {
         "recipe": asdict(recipe),
@@ -246,6 +248,7 @@ def _describe(recipe, pictures, seed, engine, start):
         "versions": library_versions(),
         **({"precision": engine.precision} if engine.precision != "float32" else {}),  # the state depends on it
         **({"from": start.origin} if start else {}),
+        **({"plan": asdict(plan)} if plan else {}),
     }
 
 

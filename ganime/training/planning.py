@@ -3,14 +3,14 @@
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 
-import keras
 import numpy as np
 
 from ganime.data.arrays import ArrayPictures
 from ganime.data.memory import RememberedPictures
 from ganime.errors import InputError
+from ganime.plan import MOST_STEPS, Plan, check_minutes
 from ganime.recipes import Recipe, get_recipe
 from ganime.run import Run
 from ganime.training.building import as_recipe, build_gan
@@ -23,11 +23,10 @@ from ganime.training.periodic import Periodic
 
 TIMED = 6.0  # seconds of steps that are timed
 WARM_UP = 3  # steps before
-MOST = 10**9  # steps that are never reached
 SPARE = 0.03  # share of the minutes for grids, plots and saving
 
-# What some minutes may be spent on: a recipe; the time of a step per picture, in that of `default`, on two CPU cores; and
-# KID-lite0 after so many pictures of `faces64` (docs/research/ablation.md).
+# What some minutes may be spent on: a recipe; the time of a step per picture, in that of `default`, on two CPU cores (on a GPU
+# narrow networks gain less); and KID-lite0 after so many pictures of `faces64` (docs/research/ablation.md).
 _THIN = "generator_widths=192,96,48,24", "discriminator_widths=24,48,96,192"
 _CANDIDATES = (
     (
@@ -40,47 +39,8 @@ _CANDIDATES = (
         1.0,
         {32e3: 0.285, 64e3: 0.227, 128e3: 0.182, 255e3: 0.120, 384e3: 0.095, 512e3: 0.082, 768e3: 0.070},
     ),
-    (get_recipe("large"), 2.5, {1.3e6: 0.060, 3.7e6: 0.033}),
+    (get_recipe("large"), 3.0, {1.3e6: 0.060, 3.7e6: 0.033}),
 )
-_WORDS = (
-    (0.35, "heads and hair, blurred"),
-    (0.2, "recognizable faces"),
-    (0.13, "recognizable faces, some good"),
-    (0.1, "mostly good faces"),
-    (0.05, "most faces whole"),
-    (0.0, "most faces good"),
-)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What was planned for a run, which config.json keeps.
-
-    Attributes:
-        minutes: Of training.
-        steps: That take as long.
-        images_per_second: Of the recipe on the computer that was measured.
-        forecast: KID-lite0 to expect on pictures such as those that it was measured with; None where nothing was measured.
-    """
-
-    minutes: float
-    steps: int
-    images_per_second: float
-    forecast: float | None = None
-
-    def __str__(self):
-        faces = "" if self.forecast is None else f": {describe_forecast(self.forecast)}"
-        return f"{self.steps:,} steps at {self.images_per_second:.0f} images/s in {self.minutes:g} minutes{faces}"
-
-
-def describe_forecast(kernel: float) -> str:
-    """What one sees at such a KID-lite0.
-
-    Example:
-        >>> describe_forecast(0.12)
-        'mostly good faces (KID-lite0 0.12)'
-    """
-    return f"{next(words for least, words in _WORDS if kernel >= least)} (KID-lite0 {kernel:.2g})"
 
 
 def choose_networks(minutes: float, images_per_second: float) -> tuple[Recipe, float, float | None]:
@@ -109,39 +69,32 @@ def plan_training(
 ) -> tuple[Recipe, Plan]:
     """Plan a training of some minutes on this computer, after some ten seconds of measuring.
 
+    Sets global seeds, as `build_gan` does.
+
     Args:
         minutes: Of training, from its first step, with what is saved and drawn meanwhile.
-        recipe: What to train; by default what makes the best faces of 64x64 in this time, a width of `default`.
+        recipe: What to train; by default what makes the best faces of 64x64 in this time: three quarters of the widths of
+            `default`, all of them, or `large`.
         engine: How to compute.
 
     Returns:
         The recipe, and how long to train with it: `ganime.fit(run, recipe, pictures, plan.steps, plan=plan)`.
 
     Raises:
-        InputError: If the minutes are not above 0 and finite, the recipe is none, or it is an engine of several hosts.
+        InputError: If the minutes are not above 0 and up to a million, the recipe is none, or it is an engine of several hosts.
 
     Example:
         >>> recipe, plan = plan_training(20)  # doctest: +SKIP
     """
-    check_minutes(minutes)
-    engine, given = engine or Engine(), recipe and as_recipe(recipe)
+    minutes, given = check_minutes(minutes), None if recipe is None else as_recipe(recipe)
+    engine = engine or Engine()
     if is_multiworker(engine.strategy):
         raise InputError("minutes are for one host; several workers need steps")
     rate, forecast = measure_rate(given or get_recipe("default"), engine), None
-    if not given:
+    if given is None:
         given, rate, forecast = choose_networks(minutes * (1 - SPARE), rate)
-    steps = max(1, int(60 * minutes * (1 - SPARE) * rate / given.batch_size))
-    return given, Plan(float(minutes), steps, round(rate, 1), forecast and round(forecast, 4))
-
-
-def check_minutes(minutes: float) -> None:
-    """See that they are a number above 0.
-
-    Raises:
-        InputError: If they are not.
-    """
-    if isinstance(minutes, bool) or not isinstance(minutes, int | float) or not 0 < minutes < math.inf:
-        raise InputError(f"minutes: {minutes!r} is not a number above 0")
+    steps = min(MOST_STEPS, max(1, int(60 * minutes * (1 - SPARE) * rate / given.batch_size)))
+    return given, Plan(minutes, steps, round(rate, 1), forecast and round(forecast, 4))
 
 
 def measure_rate(recipe: Recipe, engine: Engine) -> float:
@@ -149,10 +102,10 @@ def measure_rate(recipe: Recipe, engine: Engine) -> float:
     shape = 2 * recipe.batch_size, recipe.image_size, recipe.image_size, 3
     noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     pictures, recipe = RememberedPictures(ArrayPictures(noise), recipe.image_size), replace(recipe, labels=())
-    engine, timer = complete(engine, recipe, len(pictures), MOST), _Timer()
+    engine, timer = complete(engine, recipe, len(pictures), MOST_STEPS), _Timer()
     gan = build_gan(recipe, 0, engine)
-    train(gan, make_source(recipe, pictures, 0, MOST, 0, engine), MOST, [timer], engine.jit_compile, engine.steps_per_execution)
-    keras.backend.clear_session()  # so that the layers of what is built next are numbered as if this had not been
+    source = make_source(recipe, pictures, 0, MOST_STEPS, 0, engine)
+    train(gan, source, MOST_STEPS, [timer], engine.jit_compile, engine.steps_per_execution)
     return recipe.batch_size * timer.steps / timer.seconds
 
 
@@ -173,23 +126,11 @@ class _Timer(Periodic):
         self.model.stop_training = self.seconds >= TIMED
 
 
-def resume_plan(run: Run, minutes: float) -> tuple[Recipe, Plan] | None:
-    """The recipe and the plan of a run that has begun, for these minutes: nothing is measured or chosen again.
-
-    Returns:
-        None if it has not begun.
+def resume_plan(run: Run) -> tuple[Recipe, Plan] | None:
+    """The recipe and the plan of a run that has begun with one: nothing is measured or chosen again.
 
     Raises:
-        InputError: If it was begun without a plan, or config.json is damaged.
+        InputError: If config.json is damaged.
     """
-    check_minutes(minutes)
     config = read_before(run)
-    if not config:
-        return None
-    if "plan" not in config:
-        raise InputError(f"run {run.name} was started with steps, not with minutes: go on so, or use --run with a new name")
-    plan = Plan(**{field.name: config["plan"].get(field.name) for field in fields(Plan)})
-    check_minutes(plan.minutes)
-    if minutes != plan.minutes:
-        plan = Plan(minutes, max(1, round(plan.steps * minutes / plan.minutes)), plan.images_per_second)
-    return replace(Recipe(**config["recipe"]), labels=()), plan
+    return (replace(Recipe(**config["recipe"]), labels=()), Plan(**config["plan"])) if "plan" in config else None

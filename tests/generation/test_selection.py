@@ -22,6 +22,11 @@ def some_judge():
     return Judge(rng.normal(size=1280), np.zeros(1280), 0.01 * rng.normal(size=(1280, 64)))
 
 
+@pytest.fixture(autouse=True)
+def few_are_enough(monkeypatch):
+    monkeypatch.setattr(selection, "LEAST", 8)
+
+
 @pytest.fixture(scope="module")
 def untrained():
     return build_generator(32, 8, (8, 8, 8), initializer="normal")
@@ -96,7 +101,7 @@ def test_the_best_are_those_of_the_highest_score_in_their_order(one_extractor, u
 
 
 def test_a_judge_lies_beside_its_generator_and_knows_it(saved, untrained):
-    with pytest.raises(InputError, match=r"no judge of g\.keras; with --data PICTURES"):
+    with pytest.raises(InputError, match=r"no judge of g\.keras; make one with --data PICTURES"):
         Judge.load(saved)
     some_judge().save(saved)
     assert all(np.array_equal(getattr(Judge.load(saved), name), getattr(some_judge(), name)) for name in selection._ARRAYS)
@@ -141,7 +146,37 @@ def test_the_command_makes_a_judge_of_what_was_trained_on(saved, faces, monkeypa
     assert CliRunner().invoke(cli, arguments).exit_code == 2
     result = CliRunner().invoke(cli, [*arguments, "--data", str(faces)])
     assert result.exit_code == 0, result.output
+    assert "g.judge.npz: the judge" in result.output
     assert CliRunner().invoke(cli, [*arguments, "--force"]).exit_code == 0  # it is kept
+    before = judge_path(saved).read_bytes()
+    result = CliRunner().invoke(cli, [*arguments[:-1], "again.png", "--data", str(faces)])
+    assert result.exit_code == 2 and "g.judge.npz is there already" in result.output
+    assert judge_path(saved).read_bytes() == before
+
+
+def test_a_judge_that_cannot_be_kept_judges_all_the_same(saved, faces, monkeypatch, one_extractor):
+    monkeypatch.setattr(selection, "DRAWN", 16)
+    judge_path(saved).mkdir()
+    arguments = ["generate", "--model", saved, "--best", "2", "--seeds", "0-3", "--output", "best.png", "--data", str(faces)]
+    result = CliRunner().invoke(cli, arguments)
+    assert result.exit_code == 0 and "the judge is not kept" in result.output, result.output
+
+
+def test_few_pictures_make_no_judge(saved, faces, monkeypatch, one_extractor, untrained):
+    monkeypatch.setattr(selection, "LEAST", 100)
+    arguments = ["generate", "--model", saved, "--best", "2", "--output", "best.png", "--data", str(faces)]
+    result = CliRunner().invoke(cli, arguments)
+    assert result.exit_code == 2 and "--data: 12 pictures are too few for a judge, 100 are needed" in result.output
+    with pytest.raises(InputError, match="too few"):
+        Judge.train(untrained, np.zeros((12, 32, 32, 3), np.uint8))
+    with pytest.raises(InputError, match="too few"):
+        Judge.between(np.zeros((99, 4)), np.zeros((200, 4)))
+
+
+def test_faces_are_what_is_judged():
+    for wrong in (np.zeros((2, 32, 32, 3)), np.zeros((32, 32, 3), np.uint8)):
+        with pytest.raises(InputError, match="faces are uint8"):
+            some_judge().score(wrong)
 
 
 def test_labels_have_their_best_each(tmp_path, monkeypatch, one_extractor):

@@ -3,17 +3,20 @@
 import json
 import time
 
+import keras
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 import ganime
 from ganime.cli import cli
 from ganime.errors import InputError
+from ganime.plan import Plan, describe_forecast
 from ganime.recipes import get_recipe
 from ganime.run import Run
 from ganime.training import planning
 from ganime.training.engine import Engine
-from ganime.training.planning import Plan, choose_networks, describe_forecast, measure_rate, plan_training, resume_plan
+from ganime.training.planning import choose_networks, measure_rate, plan_training, resume_plan
 from tests.conftest import PLAIN
 from tests.training.small import one_gan  # noqa: F401
 
@@ -93,18 +96,19 @@ def test_what_was_chosen_is_kept_and_continued(tmp_path, monkeypatch, measured):
     """The same command goes on with the same networks to the same step, whatever the computer does now."""
     monkeypatch.chdir(tmp_path)
     assert "Measuring" in invoke("--minutes", 0.01, *SMALL)
-    run = Run("drawn-faces-minutes")
+    run = Run("drawn-faces-0.01-minutes")
     plan = run.read_config()["plan"]
     assert plan == {"minutes": 0.01, "steps": 32, "images_per_second": 226.0, "forecast": None}
     monkeypatch.setattr(planning, "measure_rate", lambda *_: pytest.fail("measured again"))
-    assert resume_plan(run, 0.01) == (get_recipe("default").override(*PLAIN), Plan(**plan))
+    assert resume_plan(run) == (get_recipe("default").override(*PLAIN), Plan(**plan))
     done = invoke("--minutes", 0.01)
     assert "Measuring" not in done and "Done." in done
-    invoke("--minutes", 0.02)
+    invoke("--minutes", 0.02, "--run", run.name)
     assert run.newest_state().about["history"]["step"] == 64
     assert run.newest_state().about["config"] == run.read_config()
     run.config_path.unlink()  # the state knows it too
-    assert "Measuring" not in invoke("--minutes", 0.02)
+    assert "Measuring" not in invoke("--steps", 65, "--run", run.name)  # with the networks that were chosen
+    assert run.newest_state().about["history"]["step"] == 65
     assert run.read_config()["plan"] == plan
 
 
@@ -122,9 +126,43 @@ def test_what_does_not_go_together_is_said(tmp_path, monkeypatch, measured):
     assert "not both" in invoke("--minutes", 1, "--steps", 5, code=2)
     assert "never reached" in invoke("--minutes", 0.01, "--evaluate-every", 1000, *SMALL, code=2)
     invoke("--steps", 2, "--run", "counted", *SMALL)
-    assert "started with steps" in invoke("--minutes", 1, "--run", "counted", *SMALL, code=2)
+    assert "started with --steps" in invoke("--minutes", 1, "--run", "counted", *SMALL, code=2)
     invoke("--minutes", 0.002, "--run", "planned", *SMALL)
     path = Run("planned").config_path
-    for damaged in (3, {}, {"minutes": "20", "steps": 7, "images_per_second": 1.0}):
+
+    def plan(**values):
+        return {"minutes": 20, "steps": 7, "images_per_second": 1.0, "forecast": None, **values}
+
+    for damaged in (
+        3,
+        {},
+        plan(minutes="20"),
+        plan(steps=0),
+        plan(steps=10**30),
+        plan(forecast=-1),
+        plan(forecast=float("nan")),
+    ):
         path.write_text(json.dumps(json.loads(path.read_text()) | {"plan": damaged}))
         assert "damaged" in invoke("--minutes", 0.002, "--run", "planned", code=2)
+
+
+def test_a_plan_is_one():
+    plan = Plan(20, 400, np.float32(2))
+    assert plan == Plan(20.0, 400, 2.0, None) and type(plan.minutes) is type(plan.images_per_second) is float
+    assert plan.extended(40) == Plan(40.0, 800, 2.0) and plan.extended(20) is plan
+    for values in ((0, 1, 1.0), (1, 0, 1.0), (1, 1.5, 1.0), (1, 1, "fast"), (1, 1, 1.0, -0.1), (1, 1, 1.0, float("inf"))):
+        with pytest.raises(InputError):
+            Plan(*values)
+    with pytest.raises(InputError, match=r"not a ganime\.Plan"):
+        ganime.fit("never", "default", np.zeros((4, 64, 64, 3)), 1, plan={"minutes": 20})
+
+
+def test_planning_leaves_keras_as_it_was(monkeypatch, plain):
+    monkeypatch.setattr(planning, "TIMED", 0.01)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        plan_training(np.int64(1), plain)
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+    finally:
+        keras.config.set_dtype_policy(before)
