@@ -23,7 +23,7 @@ from ganime.training.periodic import Periodic
 
 TIMED = 6.0  # seconds of steps that are timed
 WARM_UP = 3  # steps before
-SPARE = 0.03  # share of the minutes for grids, plots and saving
+SPARE = 0.08  # share of the minutes for reading pictures, grids, plots and saving
 
 # What some minutes may be spent on: a recipe; the time of a step per picture, in that of `default`, on two CPU cores (on a GPU
 # narrow networks gain less); and KID-lite0 after so many pictures of `faces64` (docs/research/ablation.md).

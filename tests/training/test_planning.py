@@ -98,13 +98,13 @@ def test_what_was_chosen_is_kept_and_continued(tmp_path, monkeypatch, measured):
     assert "Measuring" in invoke("--minutes", 0.01, *SMALL)
     run = Run("drawn-faces-0.01-minutes")
     plan = run.read_config()["plan"]
-    assert plan == {"minutes": 0.01, "steps": 32, "images_per_second": 226.0, "forecast": None}
+    assert plan == {"minutes": 0.01, "steps": 31, "images_per_second": 226.0, "forecast": None}
     monkeypatch.setattr(planning, "measure_rate", lambda *_: pytest.fail("measured again"))
     assert resume_plan(run) == (get_recipe("default").override(*PLAIN), Plan(**plan))
     done = invoke("--minutes", 0.01)
     assert "Measuring" not in done and "Done." in done
     invoke("--minutes", 0.02, "--run", run.name)
-    assert run.newest_state().about["history"]["step"] == 64
+    assert run.newest_state().about["history"]["step"] == 62
     assert run.newest_state().about["config"] == run.read_config()
     run.config_path.unlink()  # the state knows it too
     assert "Measuring" not in invoke("--steps", 65, "--run", run.name)  # with the networks that were chosen
@@ -115,7 +115,7 @@ def test_what_was_chosen_is_kept_and_continued(tmp_path, monkeypatch, measured):
 def test_a_plan_changes_nothing_but_the_steps(tmp_path, monkeypatch, measured):
     monkeypatch.chdir(tmp_path)
     invoke("--minutes", 0.01, "--run", "planned", *SMALL)
-    invoke("--steps", 32, "--run", "counted", *SMALL)
+    invoke("--steps", 31, "--run", "counted", *SMALL)
     planned, counted = (ganime.load_gan(name) for name in ("planned", "counted"))
     for one, other in zip(planned.weights, counted.weights, strict=True):
         assert (one.numpy() == other.numpy()).all()
