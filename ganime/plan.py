@@ -40,11 +40,9 @@ class Plan:
     def __post_init__(self):
         check_whole(1, MOST_STEPS, steps=self.steps)
         object.__setattr__(self, "minutes", check_minutes(self.minutes))
-        for name, least in (("images_per_second", 0.0), ("forecast", 0.0)):
+        for name in ("images_per_second", *(["forecast"] if self.forecast is not None else [])):
             value = getattr(self, name)
-            if value is None and name == "forecast":
-                continue
-            if isinstance(value, bool) or not isinstance(value, Real) or not least <= value < math.inf:
+            if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value < math.inf:
                 raise InputError(f"{name}: {value!r} is not a number of 0 or more")
             object.__setattr__(self, name, float(value))
 

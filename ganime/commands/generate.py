@@ -137,9 +137,10 @@ def _keep_best(count, rows, generator, points, path, data, force):
     judge = _make_judge(generator, path, data, force) if data else Judge.load(path)
     with progress_bar("faces") as report:
         kept = []
-        for done, row in enumerate(rows):
-            told = partial(_report_part, report, done * rows.shape[1], rows.size)
-            kept.append(row[judge.best(generator, points[row], count, told)])
+        for row in rows:
+            kept.append(
+                row[judge.best(generator, points[row], count, lambda done, _, row=row: report(row[0] + done, rows.size))]
+            )
     return np.stack(kept)
 
 
@@ -172,10 +173,6 @@ def _has_judge(path):
     with suppress(InputError):  # there is none, or none of this state of the generator
         return bool(Judge.load(path))
     return False
-
-
-def _report_part(report, before, total, done, _):
-    report(before + done, total)
 
 
 def _place(folder, number, label):

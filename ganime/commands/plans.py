@@ -20,12 +20,13 @@ def settle_plan(run, minutes, recipe, given, engine):
     from ganime.training.loading import read_before
     from ganime.training.planning import plan_training, resume_plan
 
-    if known := resume_plan(run):
+    config = read_before(run)
+    if known := resume_plan(config):
         planned, plan = known
         return recipe if given else planned, minutes and plan.extended(minutes)
     if minutes is None:
         return recipe, None
-    if read_before(run):
+    if config:
         raise InputError(f"run {show(run.name)} was started with --steps: go on so, or use --run with a new name")
     echo("Measuring how fast this computer trains, for some ten seconds.")
     planned = plan_training(minutes, recipe if given else None, engine)

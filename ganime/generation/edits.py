@@ -1,6 +1,5 @@
 """Edits: a face's hair, eyes or pose, changed by moving its latent (NumPy, no TensorFlow but to find them)."""
 
-import io
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -12,8 +11,7 @@ import numpy as np
 
 from ganime.data.names import show
 from ganime.errors import InputError
-from ganime.files import atomic_write, hash_file
-from ganime.generation.archive import read_members
+from ganime.generation.beside import load_beside, save_beside
 from ganime.generation.latents import check_latents, shift
 from ganime.generation.sampling import find_generator
 
@@ -75,29 +73,15 @@ class Edits:
             InputError: If there are none, they are damaged, or the generator has changed since.
         """
         path = find_generator(path)
-        place = edits_path(path)
-        command = f"find them with: python cli.py edits {show(path)}"
-        if not place.is_file():
-            raise InputError(f"there are no edits of {show(path)}; {command}")
-        try:
-            members = read_members(place)
-            arrays = {name: _read_array(members, name) for name in _ARRAYS}
-            digest = str(_read_array(members, "generator"))
-            _check(arrays)
-        except Exception as error:  # whatever a damaged file can hold
-            raise InputError(f"{show(place)} is damaged; {command}") from error
-        if digest != hash_file(path):
-            raise InputError(f"{show(place)} is of an earlier state of {show(path)}; {command}")
+        advice = f"find them with: python cli.py edits {show(path)}"
+        arrays = load_beside(path, edits_path(path), _ARRAYS, _check, "there are no edits", advice)
         return cls(arrays.pop("names").tolist(), **arrays)
 
     def save(self, path: str | os.PathLike | None = None) -> Path:
         """Save the edits beside their generator's `.keras` file, whole or not at all, and return where."""
         path = find_generator(path)
-        place = edits_path(path)
         arrays = {name: np.asarray(getattr(self, name), str if kind == "U" else None) for name, kind in _ARRAYS.items()}
-        with atomic_write(place) as part, open(part, "wb") as file:
-            np.savez(file, generator=hash_file(path), **arrays)
-        return place
+        return save_beside(path, edits_path(path), arrays)
 
     def apply(self, latents: np.ndarray, strengths: Mapping[str, float]) -> np.ndarray:
         """Move latents.
@@ -122,10 +106,6 @@ class Edits:
             index = self.names.index(name)
             move += strength * self.directions[index] + strength**2 * self.bends[index]
         return shift(latents, move)
-
-
-def _read_array(members, name):
-    return np.load(io.BytesIO(members[f"{name}.npy"]), allow_pickle=False)
 
 
 def _check(arrays):

@@ -1,6 +1,5 @@
 """Keeping the better ones of many faces, by a judge that tells generated faces from real pictures."""
 
-import io
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -9,10 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ganime.bounds import check_whole
-from ganime.data.names import show
 from ganime.errors import InputError
-from ganime.files import atomic_write, hash_file
-from ganime.generation.archive import read_members
+from ganime.generation.beside import load_beside, save_beside
 from ganime.generation.sampling import find_generator, paint
 
 if TYPE_CHECKING:
@@ -27,7 +24,7 @@ USUAL = 0.25  # how much that counts: deviations of it, in those of the ratio
 FIRST_SEED = 2**31  # of these: others than whoever counts from 0 lets it judge
 AMONG = 4  # faces that are drawn for each one that is kept
 _BATCH = 64
-_ARRAYS = "weights", "mean", "axes"
+_SHAPES = {"weights": (DIMENSIONS,), "mean": (DIMENSIONS,), "axes": (DIMENSIONS, COMPONENTS)}
 
 
 class Judge:
@@ -156,31 +153,13 @@ class Judge:
             InputError: If there is none, it is damaged, or the generator has changed since.
         """
         path = find_generator(path)
-        place = judge_path(path)
         advice = "make one with --data PICTURES, what it was trained on"
-        if not place.is_file():
-            raise InputError(f"there is no judge of {show(path)}; {advice}")
-        try:
-            members = read_members(place)
-            digest, *arrays = (
-                np.load(io.BytesIO(members[f"{name}.npy"]), allow_pickle=False) for name in ("generator", *_ARRAYS)
-            )
-            shapes = [(DIMENSIONS,), (DIMENSIONS,), (DIMENSIONS, COMPONENTS)]
-            if [array.shape for array in arrays] != shapes or not all(map(_is_finite, arrays)):
-                raise ValueError
-        except Exception as error:  # whatever a damaged file can hold
-            raise InputError(f"{show(place)} is damaged; {advice}") from error
-        if str(digest) != hash_file(path):
-            raise InputError(f"{show(place)} is of an earlier state of {show(path)}; {advice}")
-        return cls(*arrays)
+        return cls(**load_beside(path, judge_path(path), _SHAPES, _check, "there is no judge", advice))
 
     def save(self, path: str | os.PathLike | None = None) -> Path:
         """Save it beside its generator's `.keras` file, whole or not at all, and return where."""
         path = find_generator(path)
-        place = judge_path(path)
-        with atomic_write(place) as part, open(part, "wb") as file:
-            np.savez(file, generator=hash_file(path), **{name: getattr(self, name) for name in _ARRAYS})
-        return place
+        return save_beside(path, judge_path(path), {name: getattr(self, name) for name in _SHAPES})
 
 
 def judge_path(path: str | os.PathLike) -> Path:
@@ -217,5 +196,7 @@ def _principal_axes(features):
     return mean, axes * np.where(there, 1 / np.sqrt(np.where(there, variances, 1)), 0)
 
 
-def _is_finite(array):
-    return array.dtype == np.float32 and bool(np.isfinite(array).all())
+def _check(arrays):
+    for name, shape in _SHAPES.items():
+        if (arrays[name].dtype, arrays[name].shape) != (np.float32, shape) or not np.isfinite(arrays[name]).all():
+            raise ValueError

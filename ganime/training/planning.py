@@ -12,12 +12,10 @@ from ganime.data.memory import RememberedPictures
 from ganime.errors import InputError
 from ganime.plan import MOST_STEPS, Plan, check_minutes
 from ganime.recipes import Recipe, get_recipe
-from ganime.run import Run
 from ganime.training.building import as_recipe, build_gan
 from ganime.training.distribution import is_multiworker
 from ganime.training.engine import Engine, complete
 from ganime.training.fit import make_source
-from ganime.training.loading import read_before
 from ganime.training.loop import train
 from ganime.training.periodic import Periodic
 
@@ -126,11 +124,6 @@ class _Timer(Periodic):
         self.model.stop_training = self.seconds >= TIMED
 
 
-def resume_plan(run: Run) -> tuple[Recipe, Plan] | None:
-    """The recipe and the plan of a run that has begun with one: nothing is measured or chosen again.
-
-    Raises:
-        InputError: If config.json is damaged.
-    """
-    config = read_before(run)
+def resume_plan(config: Mapping) -> tuple[Recipe, Plan] | None:
+    """The recipe and the plan of a run that was begun with one, by its configuration: nothing is measured or chosen again."""
     return (replace(Recipe(**config["recipe"]), labels=()), Plan(**config["plan"])) if "plan" in config else None

@@ -104,7 +104,7 @@ def test_a_judge_lies_beside_its_generator_and_knows_it(saved, untrained):
     with pytest.raises(InputError, match=r"no judge of g\.keras; make one with --data PICTURES"):
         Judge.load(saved)
     some_judge().save(saved)
-    assert all(np.array_equal(getattr(Judge.load(saved), name), getattr(some_judge(), name)) for name in selection._ARRAYS)
+    assert all(np.array_equal(getattr(Judge.load(saved), name), getattr(some_judge(), name)) for name in selection._SHAPES)
     build_generator(32, 8, (8, 8, 8)).save(saved)
     with pytest.raises(InputError, match="earlier state"):
         Judge.load(saved)

@@ -100,7 +100,7 @@ def test_what_was_chosen_is_kept_and_continued(tmp_path, monkeypatch, measured):
     plan = run.read_config()["plan"]
     assert plan == {"minutes": 0.01, "steps": 31, "images_per_second": 226.0, "forecast": None}
     monkeypatch.setattr(planning, "measure_rate", lambda *_: pytest.fail("measured again"))
-    assert resume_plan(run) == (get_recipe("default").override(*PLAIN), Plan(**plan))
+    assert resume_plan(run.read_config()) == (get_recipe("default").override(*PLAIN), Plan(**plan))
     done = invoke("--minutes", 0.01)
     assert "Measuring" not in done and "Done." in done
     invoke("--minutes", 0.02, "--run", run.name)
