@@ -55,17 +55,18 @@ print(json.dumps({
 @click.command()
 @click.argument("recipes", nargs=-1)
 @click.option("--data", required=True, type=click.Path(exists=True, path_type=Path), help="A folder of pictures.")
+@click.option("--engine", "engines", multiple=True, type=click.Choice([*ENGINES]), help="Only this; may be repeated.")
 @click.option("--rounds", default=3, show_default=True, type=click.IntRange(1))
 @click.option("--seconds", default=10.0, show_default=True, help="How long to train, after three returns to Python.")
-def main(recipes, data, rounds, seconds):
+def main(recipes, data, engines, rounds, seconds):
     """Measure, and print a table for every recipe: all of them by default."""
-    found = {}
+    found, engines = {}, engines or [*ENGINES]
     recipes = {name: ganime.get_recipe(name) for name in recipes or ganime.RECIPES}
     for round_ in range(rounds):
         for recipe in recipes:
-            for name, engine in ENGINES.items():
+            for name in engines:
                 try:
-                    result = json.loads(run_code(sys.executable, MEASURE, data, recipe, seconds, json.dumps(engine)))
+                    result = json.loads(run_code(sys.executable, MEASURE, data, recipe, seconds, json.dumps(ENGINES[name])))
                 except SystemExit as error:
                     print(recipe, name, "failed:", str(error)[-600:], file=sys.stderr, flush=True)
                     continue
@@ -73,7 +74,7 @@ def main(recipes, data, rounds, seconds):
                 print(recipe, name, result, file=sys.stderr, flush=True)
     for recipe in recipes:
         print(f"\n| {recipe} | images/s | ratio | memory, MB | start, s |\n|---|--:|--:|--:|--:|")
-        for name in ENGINES:
+        for name in engines:
             results, base = (found.get((recipe, engine), {}) for engine in (name, "float32"))
             if not results:
                 print(f"| {name} | failed |")

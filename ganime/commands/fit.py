@@ -64,10 +64,8 @@ LARGE = "a GPU has time for --recipe large, whose faces are better (KID-lite0 0.
 @click.option("--tensorboard", is_flag=True, help="Also write logs for TensorBoard into the run.")
 @click.option(
     "--precision",
-    default="float32",
-    show_default=True,
     type=click.Choice(["float32", "bfloat16", "float16"]),
-    help="Of the networks' inner layers.",
+    help="Of the networks' inner layers.  [default: the run's; of a new one bfloat16 on a CPU with AMX, else float32]",
 )
 @click.option("--jit/--no-jit", default=None, help="Compile the training step with XLA (one device).  [default: on a GPU]")
 @click.option(
@@ -211,7 +209,7 @@ def fit(
         scores = {"scores": f"each {evaluate_every:,} steps, on {len(evaluation.pictures):,} other pictures"}
     if tensorboard:  # after the evaluation, to see what it adds to the logs
         extra.append(TensorBoard(run.path / "tensorboard", update_freq=math.gcd(100, evaluate_every or 0)))
-    engine, on_gpu = complete(engine, recipe, len(pictures), steps), bool(find_hardware(gpu_memory=False).gpus)
+    engine, on_gpu = complete(engine, recipe, len(pictures), steps, run), bool(find_hardware(gpu_memory=False).gpus)
     title = {
         "recipe": name_recipe(recipe),
         **({"from": start} if start else {}),

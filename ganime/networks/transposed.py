@@ -110,9 +110,20 @@ def halve(images: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
 
 
 def _kernel_gradient(large, small, shape):
-    """Of a kernel of that shape, between images and those of half their side."""
-    strides = [1, 2, 2, 1]
-    return tf.raw_ops.Conv2DBackpropFilter(input=large, filter_sizes=shape, out_backprop=small, strides=strides, padding="SAME")
+    """Of a kernel of that shape, between images and those of half their side, by the quicker of two ways."""
+    (height, width), outputs = small.shape[1:3], shape[3]
+    if max(height or 16, width or 16) > (8 if large.dtype == tf.bfloat16 else 4):
+        strides = [1, 2, 2, 1]
+        return tf.raw_ops.Conv2DBackpropFilter(
+            input=large, filter_sizes=shape, out_backprop=small, strides=strides, padding="SAME"
+        )
+    # Quarters of the kernel, each a product over all pixels.
+    blocks = tf.nn.space_to_depth(tf.pad(large, [[0, 0], [1, 1], [1, 1], [0, 0]]), 2)
+    small = tf.reshape(small, [-1, outputs])
+    corners = [blocks[:, i : i + height, j : j + width] for i in (0, 1) for j in (0, 1)]
+    quarters = [tf.matmul(tf.reshape(x, [-1, x.shape[3]]), small, transpose_a=True) for x in corners]
+    kernel = tf.reshape(tf.stack(quarters), [2, 2, 2, 2, *shape[2:]])
+    return tf.reshape(tf.transpose(kernel, [0, 2, 1, 3, 4, 5]), shape)
 
 
 def _double(images, kernel):

@@ -48,7 +48,7 @@ def build_gan(recipe: Recipe | str | Mapping, seed: int = 0, engine: Engine | No
     tf.config.optimizer.set_experimental_options({"remapping": False})
     keras.utils.set_random_seed(seed)
     with engine.strategy.scope() if engine.strategy else nullcontext():
-        with dtype_policy(engine.precision):
+        with dtype_policy(engine.precision or "float32"):
             networks = build_networks(recipe)
         gan = GAN(*networks, ema_half_life=recipe.ema_half_life, seed=seed, sync_batch_norm=engine.sync_batch_norm)
         optimizers = {}

@@ -9,8 +9,9 @@ import tensorflow as tf
 
 from ganime.errors import InputError
 from ganime.recipes import Recipe
+from ganime.run import Run
 from ganime.training.distribution import make_strategy
-from ganime.training.hardware import Hardware, find_hardware, has_bfloat16
+from ganime.training.hardware import Hardware, find_hardware, is_quick_in_bfloat16
 from ganime.training.loop import LONGEST
 
 log = logging.getLogger("ganime")
@@ -19,6 +20,7 @@ PLACES = ("device", "memory", "disk")
 SHARE_OF_MEMORY = 4  # pictures are kept where they take a quarter of what is free, at most
 UNKNOWN_MEMORY = 2**31  # what is counted on where a system does not tell
 COMPILE_FROM = 2_500  # steps that repay XLA's compiling: it took 45 s on an H100, which did 48 steps a second without
+WIDE = 128  # channels of the widest layer from which bfloat16 is quicker on AMX (docs/speed.md)
 SHARE_FROM = 64  # pictures for each of several GPUs; with fewer, a step is bound by the start of its operations, not by them
 
 
@@ -41,7 +43,8 @@ class Engine:
     Args:
         precision: `"float32"` (TF32 in the products of a GPU that has it); `"bfloat16"` or `"float16"` compute the networks'
             inner layers in 16 bits, for hardware that is faster so. Weights, last layers, losses, the norm in a penalty and the
-            averaged generator stay in float32.
+            averaged generator stay in float32. By default the one that a run was begun in; of a new run bfloat16 on a CPU that
+            multiplies matrices of it (AMX), if the networks are wide enough to gain, else float32.
         jit_compile: Whether XLA compiles the training step; by default on a GPU, if the training is long enough.
         steps_per_execution: Steps between two returns to Python, where callbacks run, at most; by default as many as take half
             a second. It changes no result.
@@ -55,7 +58,7 @@ class Engine:
         InputError: If a value is none of these, or one for one device is for several, or the reverse.
     """
 
-    precision: str = "float32"
+    precision: str | None = None
     jit_compile: bool | None = None
     steps_per_execution: int | None = None
     keep_pictures: str | None = None
@@ -63,7 +66,7 @@ class Engine:
     sync_batch_norm: bool = False
 
     def __post_init__(self):
-        if self.precision not in DTYPE_POLICIES:
+        if self.precision not in (None, *DTYPE_POLICIES):
             raise InputError(f"precision {self.precision!r} is not one of {', '.join(DTYPE_POLICIES)}")
         if self.steps_per_execution is not None and not 1 <= self.steps_per_execution <= LONGEST:
             raise InputError(f"steps_per_execution {self.steps_per_execution} is not from 1 to {LONGEST}")
@@ -77,8 +80,8 @@ class Engine:
             raise InputError("--keep-pictures device is for one device; take memory with --distribute")
         if self.sync_batch_norm and not self.strategy:
             raise InputError("--sync-batch-norm is for several devices, with --distribute")
-        if self.precision == "bfloat16" and has_bfloat16() is False:
-            log.warning("bfloat16 is slow here: this CPU has no instructions for it (on such a one it took 12 times as long)")
+        if self.precision == "bfloat16" and is_quick_in_bfloat16() is False:
+            log.warning("bfloat16 is slow here: this CPU has no AMX (without, it took 1.5 to 12 times as long as float32)")
 
     def __repr__(self):
         changed = {field.name: value for field in fields(self) if (value := getattr(self, field.name)) != field.default}
@@ -122,15 +125,19 @@ def choose(engine: Engine, hardware: Hardware, recipe: Recipe, pictures: int, st
         "memory": size <= (hardware.memory or UNKNOWN_MEMORY) // SHARE_OF_MEMORY,
         "disk": True,
     }
+    wide = max(*recipe.generator_widths, *recipe.discriminator_widths) >= WIDE
     chosen = {
+        "precision": "bfloat16" if hardware.amx and wide and not (hardware.gpus or engine.strategy) else "float32",
         "jit_compile": one_gpu and steps >= COMPILE_FROM,
         "keep_pictures": next(place for place in PLACES if fits[place]),
     }
     return replace(engine, **{name: value for name, value in chosen.items() if getattr(engine, name) is None})
 
 
-def complete(engine: Engine, recipe: Recipe, pictures: int, steps: int) -> Engine:
-    """What `choose` chooses for this computer, several GPUs included."""
+def complete(engine: Engine, recipe: Recipe, pictures: int, steps: int, run: Run | None = None) -> Engine:
+    """What `choose` chooses for this computer, several GPUs included; the precision that the run has, if it was begun already."""
+    if engine.precision is None and run and run.config_path.exists():
+        engine = replace(engine, precision=run.read_config().get("precision", "float32"))
     hardware = find_hardware(gpu_memory=not engine.strategy and engine.keep_pictures is None)
     alone = engine.strategy or engine.jit_compile or engine.keep_pictures == "device" or engine.precision == "float16"
     if not alone and (gpus := shared_gpus(hardware, recipe)) > 1:

@@ -119,7 +119,7 @@ def fit(
     every, keep = (sample_every, save_every), (keep_every, keep_at_most) if keep_every is not None else None
     start, recipe = begin_from(start, run, recipe)
     recipe = adopt_labels(recipe, pictures, run)
-    engine = complete(engine or Engine(), recipe, len(pictures), steps)
+    engine = complete(engine or Engine(), recipe, len(pictures), steps, run)
     _check_parts(recipe, engine)
     if stop_when and is_multiworker(engine.strategy):
         raise InputError("stop_when is for one host; with several workers none of them ends the training of the others")

@@ -10,27 +10,26 @@ def gradients(function, *inputs):
     with tf.GradientTape() as tape:
         tape.watch(inputs)
         outputs = function(*inputs)
-        loss = tf.reduce_sum(outputs * tf.random.stateless_normal(tf.shape(outputs), [5, 6]))
+        loss = tf.reduce_sum(outputs * tf.cast(tf.random.stateless_normal(tf.shape(outputs), [5, 6]), outputs.dtype))
     return outputs, *tape.gradient(loss, inputs)
 
 
+@pytest.mark.parametrize("dtype, tolerance", [("float32", 1e-6), ("bfloat16", 1e-2)])
 @pytest.mark.parametrize("side, outputs", [(4, 9), (6, 5), (8, 3), (8, 16)])
-def test_both_are_tensorflows_own_convolutions(side, outputs):
-    """In each of the three ways, forwards and backwards."""
+def test_both_are_tensorflows_own_convolutions(side, outputs, dtype, tolerance):
+    """In each of the ways, forwards and backwards."""
     images = tf.random.stateless_normal((2, side, side, 7), [1, 2])
     kernel = tf.random.stateless_normal((4, 4, outputs, 7), [3, 4])
     shape = (2, 2 * side, 2 * side, outputs)
-    for ours, theirs in zip(
-        gradients(double, images, kernel),
-        gradients(lambda x, k: tf.nn.conv2d_transpose(x, k, shape, 2, "SAME"), images, kernel),
-        strict=True,
-    ):
-        assert np.allclose(ours, theirs, rtol=1e-4, atol=1e-3)
     large = tf.random.stateless_normal(shape, [7, 8])
-    for ours, theirs in zip(
-        gradients(halve, large, kernel), gradients(lambda x, k: tf.nn.conv2d(x, k, 2, "SAME"), large, kernel), strict=True
+    for ours, theirs, inputs in (
+        (double, lambda x, k: tf.nn.conv2d_transpose(x, k, shape, 2, "SAME"), images),
+        (halve, lambda x, k: tf.nn.conv2d(x, k, 2, "SAME"), large),
     ):
-        assert np.allclose(ours, theirs, rtol=1e-4, atol=1e-3)
+        found = gradients(ours, tf.cast(inputs, dtype), tf.cast(kernel, dtype))
+        for one, other in zip(found, gradients(theirs, inputs, kernel), strict=True):
+            assert one.dtype == dtype and one.shape == other.shape
+            assert np.linalg.norm(tf.cast(one, "float32") - other) < tolerance * np.linalg.norm(other)
 
 
 @pytest.mark.parametrize("size", [8, 9])
