@@ -135,7 +135,7 @@ def choose(engine: Engine, hardware: Hardware, recipe: Recipe, pictures: int, st
 
 
 def complete(engine: Engine, recipe: Recipe, pictures: int, steps: int, run: Run | None = None) -> Engine:
-    """What `choose` chooses for this computer, several GPUs included; the precision that the run has, if it was begun already."""
+    """What `choose` chooses for this computer, several GPUs included; of a run that was begun already, its precision."""
     if engine.precision is None and run and run.config_path.exists():
         engine = replace(engine, precision=run.read_config().get("precision", "float32"))
     hardware = find_hardware(gpu_memory=not engine.strategy and engine.keep_pictures is None)

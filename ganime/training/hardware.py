@@ -55,8 +55,8 @@ def is_quick_in_bfloat16() -> bool | None:
 def has_amx(cpu: Path = Path("/proc/cpuinfo")) -> bool | None:
     """Whether the CPU multiplies matrices of bfloat16 (AMX) and oneDNN, which does so, is on; None where it is not known.
 
-    Instructions for bfloat16 alone (AVX512-BF16) do not help: a step of `default` took 1.5 times as long as in float32 with oneDNN
-    kept to these.
+    Instructions for bfloat16 alone (AVX512-BF16) do not help: with oneDNN kept to these, a step of `default` took 1.5 times as
+    long as in float32.
 
     Args:
         cpu: Linux' description of the CPU.
