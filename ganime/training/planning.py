@@ -23,43 +23,48 @@ TIMED = 6.0  # seconds of steps that are timed
 WARM_UP = 3  # steps before
 SPARE = 0.08  # share of the minutes for reading pictures, grids, plots and saving
 
-# What some minutes may be spent on: a recipe; the time of a step per picture, in that of `default`, on two CPU cores (on a GPU
-# narrow networks gain less); and KID-lite0 after so many pictures of `faces64` (docs/research/ablation.md).
+# What some minutes may be spent on: a recipe; the time of a step per picture, in that of `default`, on CPU cores in float32 (on
+# a GPU narrow networks gain less), and in bfloat16 with AMX, which multiplies by blocks of 32 channels; and KID-lite0 after so
+# many pictures of `faces64` (docs/research/ablation.md).
 _THIN = "generator_widths=192,96,48,24", "discriminator_widths=24,48,96,192"
+_EARLY = {4e3: 0.593, 8e3: 0.381, 12e3: 0.324, 32e3: 0.27, 64e3: 0.23}
 _CANDIDATES = (
     (
-        get_recipe("default").override(*_THIN),
-        0.65,
-        {5e3: 0.61, 12e3: 0.41, 38e3: 0.255, 77e3: 0.204, 154e3: 0.169, 308e3: 0.129},
+        get_recipe("default"),
+        {"float32": 1.0, "bfloat16": 1.0},
+        {**_EARLY, 128e3: 0.182, 255e3: 0.120, 384e3: 0.095, 512e3: 0.082, 768e3: 0.070},
     ),
     (
-        get_recipe("default"),
-        1.0,
-        {32e3: 0.285, 64e3: 0.227, 128e3: 0.182, 255e3: 0.120, 384e3: 0.095, 512e3: 0.082, 768e3: 0.070},
+        get_recipe("default").override(*_THIN),
+        {"float32": 0.65, "bfloat16": 1.15},
+        {5e3: 0.61, 12e3: 0.41, 38e3: 0.255, 77e3: 0.204, 154e3: 0.169, 308e3: 0.129},
     ),
-    (get_recipe("large"), 3.0, {1.3e6: 0.060, 3.7e6: 0.033}),
+    (get_recipe("large"), {"float32": 3.0, "bfloat16": 2.9}, {1.3e6: 0.060, 3.7e6: 0.033}),
 )
 
 
-def choose_networks(minutes: float, images_per_second: float) -> tuple[Recipe, float, float | None]:
+def choose_networks(
+    minutes: float, images_per_second: float, precision: str | None = None
+) -> tuple[Recipe, float, float | None]:
     """What makes the best faces in some minutes.
 
     Args:
         minutes: Of training.
         images_per_second: Of `default` on the computer.
+        precision: In which that is: bfloat16 on a CPU speeds some widths up more than others.
 
     Returns:
         The recipe, what to expect of its own images/s, and the KID-lite0 to expect: linear between the logarithms of what was
         measured, and constant after the last of it; None where they are fewer pictures than it was ever measured after.
     """
     found = []
-    for _, cost, curve in _CANDIDATES:
-        rate = images_per_second / cost
+    rates = [images_per_second / costs.get(precision, costs["float32"]) for _, costs, _ in _CANDIDATES]
+    for rate, (_, _, curve) in zip(rates, _CANDIDATES, strict=True):
         pictures, kernels = np.log([*curve]), np.log([*curve.values()])
         found.append(float(np.exp(np.interp(np.log(60 * minutes * rate), pictures, kernels, left=np.inf))))
-    best = int(np.argmin(found))  # the first, which is the quickest, if nothing is known
-    recipe, cost, _ = _CANDIDATES[best]
-    return recipe, images_per_second / cost, found[best] if math.isfinite(found[best]) else None
+    # `default` is the first: what is no better by 5 % than that, where seeds differ by as much, is not worth other widths.
+    best = next(i for i, kernel in enumerate(found) if kernel <= 1.05 * min(found))
+    return _CANDIDATES[best][0], rates[best], found[best] if math.isfinite(found[best]) else None
 
 
 def plan_training(
@@ -88,9 +93,11 @@ def plan_training(
     engine = engine or Engine()
     if is_multiworker(engine.strategy):
         raise InputError("minutes are for one host; several workers need steps")
-    rate, forecast = measure_rate(given or get_recipe("default"), engine), None
+    measured = given or get_recipe("default")
+    engine = complete(engine, measured, 2 * measured.batch_size, MOST_STEPS)
+    rate, forecast = measure_rate(measured, engine), None
     if given is None:
-        given, rate, forecast = choose_networks(minutes * (1 - SPARE), rate)
+        given, rate, forecast = choose_networks(minutes * (1 - SPARE), rate, engine.precision)
     steps = min(MOST_STEPS, max(1, int(60 * minutes * (1 - SPARE) * rate / given.batch_size)))
     return given, Plan(minutes, steps, round(rate, 1), forecast and round(forecast, 4))
 
