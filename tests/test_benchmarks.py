@@ -12,6 +12,7 @@ import click
 import pytest
 
 from benchmarks import ablation, quality
+from benchmarks.faults.compare import read_whole
 from benchmarks.faults.damage import damage
 from benchmarks.faults.tries import PACKED, Bad, Command, Try
 from ganime.recipes import get_recipe
@@ -126,6 +127,10 @@ def test_what_a_campaign_of_faults_finds_bad(campaign):
     with open(campaign.run_path / "history.csv", "a") as file:
         file.write("2,8.5,6\n")
     campaign.judge(ended(0))  # times may differ
+    (kept := campaign.base / "plain" / "done" / "snapshots").mkdir()
+    (kept / "step-000004.keras").touch()
+    read_whole.cache_clear()
+    assert campaign.differences() == ["kept"]
 
 
 @pytest.mark.parametrize(

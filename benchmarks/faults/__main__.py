@@ -38,7 +38,8 @@ import click
 import numpy as np
 
 from benchmarks.faults import damage, while_running
-from benchmarks.faults.tries import END, EVALUATE, GENERATE, RUN, SORTS, Bad, Command, Skipped, Try, train
+from benchmarks.faults.compare import END
+from benchmarks.faults.tries import EVALUATE, GENERATE, RUN, SORTS, Bad, Command, Skipped, Try, train
 
 
 class Kind(NamedTuple):
@@ -54,6 +55,7 @@ KINDS = {
     "kill-two-steps": Kind(partial(while_running.kill, reference="two-steps"), 3, ("two-steps",)),
     "kill-evaluate": Kind(partial(while_running.kill, reference="scored"), 3, ("scored",)),
     "kill-tensorboard": Kind(lambda this: while_running.kill(this, "plain", "--tensorboard"), 2),
+    "kill-kept": Kind(partial(while_running.kill, reference="kept"), 3, ("kept",)),
     "signal": Kind(while_running.interrupt, 4),
     "signal-twice": Kind(partial(while_running.interrupt, times=2), 3),
     "state": Kind(lambda this: damage.state(this, "gan"), 6),
@@ -65,11 +67,14 @@ KINDS = {
     "grid": Kind(damage.grid, 3),
     "best": Kind(lambda this: damage.model(this, "best", "scored"), 6, ("scored",)),
     "generator": Kind(damage.model, 10),
+    "kept-generator": Kind(damage.kept_generator, 3, ("kept",)),
+    "kept-state": Kind(damage.kept_state, 3, ("kept",)),
     "packed": Kind(damage.packed, 6),
     "swapped": Kind(while_running.swapped, 3),
     "cache": Kind(damage.cache, 6, ("scored",)),
     "file-size": Kind(while_running.file_size, 5),
     "full-disk": Kind(while_running.full_disk, 4),
+    "full-disk-kept": Kind(partial(while_running.full_disk, reference="kept", sizes=(600, 1700)), 3, ("kept",)),
     "denied": Kind(while_running.denied, 8),
     "pictures": Kind(while_running.pictures, 4),
     "folder-away": Kind(while_running.folder_away, 3),
@@ -130,6 +135,8 @@ def make_base(base, references):
         for model in ("generator", "best"):
             if (work / RUN / f"{model}.keras").exists():
                 _expect(Command([*GENERATE, "--model", str(RUN / f"{model}.keras"), "--output", f"{model}.png"], work))
+        if (work / RUN / "snapshots").exists():
+            _expect(Command([*GENERATE, "--run", f"run@{END // 2}", "--output", "kept.png"], work))
 
 
 def _expect(command):

@@ -3,6 +3,7 @@
 import json
 import shutil
 
+from benchmarks.faults.compare import END
 from benchmarks.faults.tries import EVALUATE, Bad, kept, make_faces
 
 
@@ -80,6 +81,27 @@ def model(this, name="generator", reference="plain"):
     damage(this.rng, path := this.run_path / f"{name}.keras")
     which = ["--run", "run"] if name == "generator" else ["--model", path]
     make_faces(this, *which, expected=this.base / reference / "work" / f"{name}.png")
+
+
+def kept_generator(this):
+    """Damage in the generator of a step that is kept: the same faces, or refused."""
+    this.take("done", "kept")
+    damage(this.rng, this.run_path / "snapshots" / f"step-{END // 2:06}.keras")
+    make_faces(this, "--run", f"run@{END // 2}", expected=this.base / "kept" / "work" / "kept.png")
+
+
+def kept_state(this):
+    """Damage in the state of a step that is kept: whoever starts from there is refused, and the run itself goes on."""
+    this.take("begun", "kept")
+    path = this.run_path / "snapshots" / f"step-{END // 2:06}.weights.h5"
+    with kept(path.parent, path.name):
+        damage(this.rng, path)
+        command = this.fit("kept", "--run", "branch", "--from", f"run@{END // 2}").wait()
+        if command.code == 0:
+            raise Bad("silent", "a run has started from it")
+        if not command.err.strip():
+            raise Bad("silent", f"exit code {command.code} without a word")
+    this.finish("kept")
 
 
 def packed(this):

@@ -3,8 +3,6 @@
 import atexit
 import contextlib
 import fcntl
-import functools
-import io
 import itertools
 import os
 import random
@@ -17,6 +15,8 @@ import traceback
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks.faults.compare import END, read_run, read_whole
+
 SORTS = ("lost", "silent", "traceback")
 LIMIT = 300  # seconds for a command; after that it hangs
 PIPE = 2**20  # bytes of output that a command may write before it is read
@@ -25,11 +25,11 @@ TINY = "image_size=32 latent_size=4 generator_widths=4,4 discriminator_widths=4,
 TINY = [word for text in [*TINY.split(), "augmentations=", "minibatch_deviation=0"] for word in ("--set", text)]
 RUN = Path("checkpoints", "run")
 FIT = ["fit", "--run", "run", "--save-every", "2", "--sample-every", "3", *TINY]
-END = 8  # the step at which a run is done; one that is begun is at half of that
 REFERENCES = {
     "plain": FIT,
     "two-steps": [*FIT, "--steps-per-execution", "2", "--sample-every", "4"],
     "scored": [*FIT, "--evaluate-every", "2"],
+    "kept": [*FIT, "--keep-every", "2", "--keep-at-most", "2"],  # at the end 0, 4 and 8; 2 was dropped
     "other-seed": [*FIT, "--seed", "1"],
     "other-recipe": [*FIT, "--set", "latent_size=5"],
 }
@@ -226,47 +226,9 @@ class Try:
             raise Bad("lost" if command.err.strip() else "silent", f"other {', '.join(found)} than when left alone")
 
     def differences(self, reference="plain"):
-        """In what the run differs from that reference's when it is done: weights, generator, history, grids."""
+        """In what the run differs from that reference's when it is done: weights, generator, history, grids, kept steps."""
         first, second = read_run(self.run_path), read_whole(self.base / reference / "done")
         return [name for name in second if first[name] != second[name]]
-
-
-@functools.cache
-def read_whole(run):
-    """`read_run` of what does not change."""
-    return read_run(run)
-
-
-def read_run(run):
-    """What must be equal, by its name."""
-    from ganime.generation.archive import read_archive
-    from ganime.history import read_rows
-    from ganime.run import Run
-
-    run = Run(run)
-    names, _, table, _ = read_rows(run.history_path)
-    table = {name: column.tobytes() for name, column in zip(names, table.T, strict=False)}
-    return {
-        "weights": arrays(lambda: run.newest_state().weights),
-        "generator": arrays(lambda: read_archive(run.generator_path).weights),
-        "history": {name: table[name] for name in sorted(table) if name not in ("seconds", "images_per_second")},
-        "grids": {path.name: path.read_bytes() for step, path in run.samples() if step != END // 2},
-    }
-
-
-def arrays(read):
-    """All arrays of HDF5 by their names, as bytes; None if it cannot be read."""
-    import h5py
-
-    from ganime.errors import GanimeError
-
-    found = {}
-    try:
-        with h5py.File(io.BytesIO(read())) as file:
-            file.visititems(lambda name, item: found.update({name: item[()].tobytes()}) if hasattr(item, "shape") else None)
-    except (GanimeError, OSError, AttributeError):
-        return None
-    return found
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import subprocess
 from functools import partial
 from pathlib import Path
 
+from benchmarks.faults.compare import read_run, read_whole
 from benchmarks.faults.tries import LIMIT, PACKED, Bad, Skipped, kept, make_faces, moment
 
 ERRORS = (errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
@@ -83,19 +84,24 @@ def file_size(this):
     this.finish(without=("grids",))
 
 
-def full_disk(this):
-    """A small file system for the run's folder, later a large one."""
+def full_disk(this, reference="plain", sizes=(250, 900)):
+    """A small file system for the run's folder, later a large one. What is kept of a step is whole or not there."""
     this.run_path.mkdir(parents=True)
-    size = this.rng.randrange(250, 900)
+    size = this.rng.randrange(*sizes)
     mount = ["mount", "-t", "tmpfs", "-o", f"size={size}k", "tmpfs", this.run_path]
     if subprocess.run(mount, capture_output=True).returncode:
         raise Skipped("no file system can be mounted here")
     try:
-        if size > 600:
-            this.take()
-        this.judge(this.fit(prepare=_have_no_patience).wait(), without=("grids", "history"))
+        if size > sum(sizes) // 2:
+            this.take("begun", reference)
+        command = this.fit(reference, prepare=_have_no_patience).wait()
+        this.judge(command, reference, without=("grids", "history", "kept"))
         subprocess.run(["mount", "-o", "remount,size=100m", this.run_path], check=True)
-        this.finish(without=("grids",))
+        this.finish(reference, without=("grids", "kept"))
+        begun, done = (read_whole(this.base / reference / stage)["kept"] for stage in ("begun", "done"))
+        known = begun | done  # where another one was left out, one stays that is dropped else
+        if bad := [name for name, content in read_run(this.run_path)["kept"].items() if known.get(name) != content]:
+            raise Bad("lost", f"{', '.join(bad)} is kept, and not as when left alone")
     finally:
         subprocess.run(["umount", this.run_path], check=True)
 
