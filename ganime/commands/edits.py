@@ -45,8 +45,8 @@ def edits(generator, sheet, force, again, **chosen):
         check_picture_name("--sheet", sheet, force)
     elif force or chosen["seeds"] or chosen["latents"] or chosen["strengths"] or chosen["truncation"] != 1:
         raise InputError("--seeds, --latents, --truncation, --edit and --force are for --sheet")
-    path = find_generator(find_model(chosen["run_name"], chosen["model"]))
     faces = open_faces(default_seeds=SEEDS, **chosen) if sheet else None  # fails before the long part
+    path = faces[-1] if sheet else find_generator(find_model(chosen["run_name"], chosen["model"]))
     place = edits_path(path)
     found = None if again else _load_current(path)
     if found is None:

@@ -17,7 +17,7 @@ from ganime.commands.outputs import (
     free_name,
     output_options,
 )
-from ganime.commands.tools import faces_options, find_model, open_faces, progress_bar
+from ganime.commands.tools import faces_options, open_faces, progress_bar
 from ganime.errors import InputError
 
 SEEDS, EACH = "0-63", 8  # of each label, where none is named
@@ -62,10 +62,10 @@ def generate(output, force, latents_path, best, data, **chosen):
       python cli.py generate --seeds 0-63
       python cli.py generate --best 64
       python cli.py generate --run faces-default --best 16 --data faces
-      python cli.py generate --run faces-default --seeds 7,11,100-199 --output faces/
+      python cli.py generate --run faces-default --seeds 7,11,100-199 --output faces-102/
       python cli.py generate --model generator.keras --truncation 0.7
       python cli.py generate --seeds 0-49999 --output faces.npz
-      python cli.py generate --run faces-by-hair --label blonde,black --seeds 0-7
+      python cli.py generate --run faces-by-hair-default --label blonde,black --seeds 0-7
       python cli.py generate --seeds 7,11 --save-latents two.npy
     """
     import numpy as np
@@ -95,11 +95,11 @@ def generate(output, force, latents_path, best, data, **chosen):
     check = partial(_check_grid, output, shown) if grid else None
     if best and chosen["seeds"] is None and not chosen["latents"]:
         chosen["seeds"] = f"0-{AMONG * best - 1}"
-    generator, points, source, labels = open_faces(default_seeds=SEEDS, check=check, each=EACH, **chosen)
+    generator, points, source, labels, path = open_faces(default_seeds=SEEDS, check=check, each=EACH, **chosen)
     rows = np.arange(len(points)).reshape(len(labels) or 1, -1)  # of latents, one for each label
     every = rows.shape[1]
     if best:
-        rows = _keep_best(best, rows, generator, points, find_model(chosen["run_name"], chosen["model"]), data, force)
+        rows = _keep_best(best, rows, generator, points, path, data, force)
         points = points[rows.ravel()]
     if grid:
         made = grids.make_grid(paint(generator, points), rows.shape[1] if labels else None)
@@ -149,10 +149,9 @@ def _make_judge(generator, path, data, force):
     from ganime.commands.evaluate import only_training
     from ganime.data.joined import as_pictures
     from ganime.data.names import show
-    from ganime.generation.sampling import find_generator
     from ganime.generation.selection import LEAST, Judge, judge_path
 
-    place = judge_path(find_generator(path))
+    place = judge_path(path)
     if not force and _has_judge(path):
         raise InputError(f"{show(place)} is there already: leave --data out, or --force to make another judge")
     pictures = as_pictures(data)

@@ -34,7 +34,7 @@ def mix(steps, scale, sharp, output, force, **chosen):
     check_picture_name("--output", output, force)
     if chosen["latents"] is None and chosen["seeds"] is not None and not chosen["labels"]:  # before the latents are made
         check_corners(parse_seeds(chosen["seeds"]))
-    generator, points, source, _ = open_faces(default_seeds=SEEDS, also=steps * steps, **chosen)
+    generator, points, source, *_ = open_faces(default_seeds=SEEDS, also=steps * steps, **chosen)
     height, width = (scale * side * steps for side in generator.output_shape[1:3])
     height = height if len(points) == 4 else height // steps
     check_pixels("--output", output, width, height)

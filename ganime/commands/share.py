@@ -18,8 +18,8 @@ def share(run_name, output, license_name, hub_name):
     """Write a folder with what others need to see and use a run's generator, and push it if you like.
 
     It holds a model card, the generator (that of `generate --run`, not best.keras) as Keras' file and as ONNX, its edits if
-    `edits` has found them, a grid, a walk, and a web page in which the visitor's browser draws the faces; and no picture that
-    it was trained on. A folder that this command wrote is replaced.
+    `edits` has found them, its judge if `generate --best` has made one, a grid, a walk, and a web page in which the visitor's
+    browser draws the faces; and no picture that it was trained on. A folder that this command wrote is replaced.
 
     The model hub takes the folder as it is, and its page/ as a static space. --push makes both there, public unless your
     account is set otherwise; it needs `pip install "huggingface_hub>=1"` and a token (`hf auth login`, or HF_TOKEN). Then all

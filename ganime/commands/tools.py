@@ -114,19 +114,21 @@ def open_faces(
         by_face: Whether a face comes with all chosen labels before the next face does; else label by label.
 
     Returns:
-        A generator for `ganime.generation.sampling.paint`, latents float32 [count, latent_size], whose it is, in words, and the
-        labels that all faces are there with, if any.
+        A generator for `ganime.generation.sampling.paint`, latents float32 [count, latent_size], whose it is, in words, the
+        labels that all faces are there with, if any, and the generator's file. That is looked for once: on the hub there may be
+        another one a moment later.
     """
     import numpy as np
 
     from ganime.generation.conditions import adapt_latents, choose_labels, make_latents, truncate
     from ganime.generation.edits import Edits
     from ganime.generation.latents import MOST
-    from ganime.generation.sampling import load_for
+    from ganime.generation.sampling import find_generator, load_for
     from ganime.labels import labels_of
 
     chosen = choose_faces(seeds, latents, default_seeds)
-    path = find_model(run_name, model)
+    found = find_model(run_name, model)
+    path = find_generator(found)
     with quiet_start():
         generator = load_for(len(chosen) * max(1, len(labels)) + also, path)
     names = labels_of(generator)
@@ -148,8 +150,8 @@ def open_faces(
         if len(dict(strengths)) < len(strengths):
             raise InputError("--edit names one edit twice")
         chosen = Edits.load(path).apply(chosen, dict(strengths))
-    source = model or path or "the generator that ships with ganime (--run NAME for a run)"
-    return generator, chosen, source, labels
+    source = model or found or "the generator that ships with ganime (--run NAME for a run)"
+    return generator, chosen, source, labels, path
 
 
 def choose_faces(seeds, latents, default_seeds):

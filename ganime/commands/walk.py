@@ -42,7 +42,7 @@ def walk(seconds, fps, grid, scale, sharp, output, force, **chosen):
       python cli.py walk
       python cli.py walk --seeds 7,11,40-43 --seconds 2 --output walk.mp4
       python cli.py walk --run faces-default --grid 3x3 --scale 2 --truncation 0.7
-      python cli.py walk --run faces-by-hair --label blonde,black,red
+      python cli.py walk --run faces-by-hair-default --label blonde,black,red
       python cli.py walk --latents some.npy --fps 5 --output strip.png --scale 1
     """
     from ganime.data.names import show
@@ -63,7 +63,7 @@ def walk(seconds, fps, grid, scale, sharp, output, force, **chosen):
     several = len(chosen["labels"]) > 1 or any("," in text for text in chosen["labels"])
     if several and chosen["seeds"] is None and chosen["latents"] is None:
         default = f"0-{walks - 1}"  # a face for each walk, from label to label
-    generator, points, source, _ = open_faces(default_seeds=default, also=also, by_face=True, **chosen)
+    generator, points, source, *_ = open_faces(default_seeds=default, also=also, by_face=True, **chosen)
     if len(points) % walks:
         raise InputError(f"{len(points)} faces cannot be dealt to {walks} walks equally")
     count = _check_frames(len(points), walks, each)

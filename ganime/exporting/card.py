@@ -8,7 +8,7 @@ from pathlib import Path
 from ganime.data.drawn import DrawnFaces
 from ganime.data.names import show
 from ganime.errors import GanimeError, InputError, one_line
-from ganime.exporting.manifest import EDITS, GENERATOR, MANIFEST
+from ganime.exporting.manifest import EDITS, GENERATOR, JUDGE, MANIFEST
 from ganime.generation.chain import Chain
 from ganime.recipes import Recipe
 from ganime.run import Run, describe_origin
@@ -36,6 +36,7 @@ class Subject:
         license_name: As SPDX has it; None if none is given.
         edits: Names of its edits; none if it has none.
         hub_name: USER/NAME on the hub; None if it is not pushed.
+        judge: Whether it has a judge.
     """
 
     run: Run
@@ -44,6 +45,7 @@ class Subject:
     license_name: str | None = None
     edits: tuple[str, ...] = ()
     hub_name: str | None = None
+    judge: bool = False
 
 
 def check_license(name: str) -> None:
@@ -208,9 +210,11 @@ def _describe_scores(subject):
 
 def _describe_use(subject):
     address = f"hf://{subject.hub_name}" if subject.hub_name else GENERATOR
-    edits = ""
+    beside = ""
     if subject.edits:
-        edits = f"\n`{EDITS}` holds edits for `--edit NAME=STRENGTH`: {', '.join(subject.edits)}.\n"
+        beside += f"\n`{EDITS}` holds edits for `--edit NAME=STRENGTH`: {', '.join(subject.edits)}.\n"
+    if subject.judge:
+        beside += f"\n`{JUDGE}` is its judge: `--best COUNT` keeps the faces that look most real to it.\n"
     labels = subject.chain.labels
     size = subject.chain.latent_size - len(labels)
     latents = f"np.float32([np.random.RandomState(seed).standard_normal({size}) for seed in range(4)])"
@@ -222,7 +226,7 @@ def _describe_use(subject):
 ```sh
 python cli.py generate --model {address}
 ```
-{edits}
+{beside}
 With Keras alone:
 
 ```python

@@ -12,7 +12,7 @@ from ganime import __version__
 from ganime.data.hub_sets import explain_refusal
 from ganime.data.names import show
 from ganime.errors import GanimeError, InputError, missing, one_line
-from ganime.exporting.manifest import EDITS, GENERATOR, MANIFEST, check_file, read_manifest
+from ganime.exporting.manifest import EDITS, GENERATOR, JUDGE, MANIFEST, check_file, read_manifest
 from ganime.generation.archive import CONFIG, WEIGHTS, read_archive
 from ganime.generation.chain import read_chain
 
@@ -89,11 +89,11 @@ def push(folder: Path, name: str) -> list[str]:
 
 
 def fetch_generator(address: str) -> Path:
-    """Where the generator of an address lies in the hub's cache, its edits beside it: `hf://USER/NAME`, also with `@REVISION`.
+    """Where the generator of an address lies in the hub's cache: `hf://USER/NAME`, also with `@REVISION`.
 
-    What is not there yet is fetched. Without a network the newest that was fetched serves. Every time the files are compared
-    with the manifest's hashes, and the generator must be a chain of layers as `build_generator` makes them, so that no code of
-    others is ever run.
+    What is not there yet is fetched, and with it its edits and its judge, which lie beside it. Without a network the newest
+    that was fetched serves. Every time the files are compared with the manifest's hashes, and the generator must be a chain of
+    layers as `build_generator` makes them, so that no code of others is ever run.
 
     Raises:
         InputError: If the address is malformed.
@@ -113,7 +113,7 @@ def fetch_generator(address: str) -> Path:
         hashes = read_manifest(manifest)
         if GENERATOR not in hashes:
             raise GanimeError(f"{MANIFEST} lists no {GENERATOR}")
-        for file in {GENERATOR, EDITS} & hashes.keys():
+        for file in {GENERATOR, EDITS, JUDGE} & hashes.keys():
             path = _download(name, file, manifest.parent.name, offline)  # of the commit that the manifest is of
             check_file(path, hashes[file])
     _check_code_free(manifest.with_name(GENERATOR))

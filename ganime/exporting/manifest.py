@@ -10,7 +10,7 @@ from ganime.errors import GanimeError, InputError
 from ganime.files import hash_file
 
 MANIFEST = "ganime.json"
-GENERATOR, EDITS = "generator.keras", "generator.edits.npz"
+GENERATOR, EDITS, JUDGE = "generator.keras", "generator.edits.npz", "generator.judge.npz"
 _FORMAT = "ganime-share-1"
 _PART = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"  # never ".", "..", a drive or an absolute path
 _NAME = re.compile(rf"{_PART}(/{_PART})*")

@@ -9,11 +9,12 @@ from ganime.errors import GanimeError, InputError
 from ganime.exporting.card import FACES, Subject, model_card, page_card
 from ganime.exporting.export import export, read_generator
 from ganime.exporting.facts import describe
-from ganime.exporting.manifest import EDITS, GENERATOR, check_replaceable, write_manifest
+from ganime.exporting.manifest import EDITS, GENERATOR, JUDGE, check_replaceable, write_manifest
 from ganime.files import atomic_folder, hash_file
 from ganime.generation.conditions import make_latents
-from ganime.generation.edits import Edits
+from ganime.generation.edits import Edits, edits_path
 from ganime.generation.sampling import find_generator, load_for, paint
+from ganime.generation.selection import Judge, judge_path
 from ganime.generation.walks import walk
 from ganime.labels import labels_of
 from ganime.pictures.animation import save_frames
@@ -28,9 +29,9 @@ WALK_SIDE = 128  # pixels, at least
 def share(run: Run, output: Path, license_name: str | None = None, hub_name: str | None = None) -> list[str]:
     """Write a folder with all that others need to see and use a run's generator, whole or not at all.
 
-    In it are `README.md` (the card), `generator.keras`, `generator.onnx`, its edits if they were found, `grid.png`, `walk.gif`,
-    `page/` (a static web page), and `ganime.json` with the run's configuration and the hash of every file. The model hub takes
-    it as it is, and `page/` as a static space.
+    In it are `README.md` (the card), `generator.keras`, `generator.onnx`, its edits if they were found, its judge if there is
+    one, `grid.png`, `walk.gif`, `page/` (a static web page), and `ganime.json` with the run's configuration and the hash of
+    every file. The model hub takes it as it is, and `page/` as a static space.
 
     Args:
         run: Its `generator.keras` is shared, the one that `generate` and `evaluate` use.
@@ -51,9 +52,11 @@ def share(run: Run, output: Path, license_name: str | None = None, hub_name: str
     chain, notes = read_generator(path), []
     with atomic_folder(output, replaceable) as part:
         shutil.copyfile(path, part / GENERATOR)
-        edits = _copy_edits(path, part / EDITS, notes)
+        edits = _copy_beside("edits", Edits, path, edits_path(path), part / EDITS, notes)
+        judge = _copy_beside("judge", Judge, path, judge_path(path), part / JUDGE, notes)
         facts = describe(path, chain.latent_size, license_name, chain.labels)
-        subject = Subject(run, chain, facts, license_name, edits, hub_name)
+        names = tuple(edits.names) if edits else ()
+        subject = Subject(run, chain, facts, license_name, names, hub_name, judge=judge is not None)
         (part / "README.md").write_text(model_card(subject), encoding="utf-8")
         _draw(part)
         export(path, "onnx", part / "generator.onnx", license_name=license_name)
@@ -66,15 +69,15 @@ def share(run: Run, output: Path, license_name: str | None = None, hub_name: str
     return notes
 
 
-def _copy_edits(path, place, notes):
-    """Copy the edits that lie beside a generator, if they are its own; their names."""
+def _copy_beside(what, kind, path, beside, place, notes):
+    """Copy a file that lies beside a generator, if it is its own; what is in it, or None."""
     try:
-        edits = Edits.load(path)
+        found = kind.load(path)
     except InputError as error:
-        notes.append(f"without edits: {error}")
-        return ()
-    shutil.copyfile(path.with_name(EDITS), place)
-    return tuple(edits.names)
+        notes.append(f"without {what}: {error}")
+        return None
+    shutil.copyfile(beside, place)
+    return found
 
 
 def _draw(folder):

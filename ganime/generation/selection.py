@@ -153,7 +153,7 @@ class Judge:
             InputError: If there is none, it is damaged, or the generator has changed since.
         """
         path = find_generator(path)
-        advice = "make one with --data PICTURES, what it was trained on"
+        advice = "make one with generate --best COUNT --data PICTURES, what it was trained on"
         return cls(**load_beside(path, judge_path(path), _SHAPES, _check, "there is no judge", advice))
 
     def save(self, path: str | os.PathLike | None = None) -> Path:

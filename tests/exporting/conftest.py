@@ -11,6 +11,7 @@ from ganime.generation.edits import Edits
 from ganime.networks import build_generator
 from tests.exporting.hub_server import Hub
 from tests.generation.test_sampling import trained
+from tests.generation.test_selection import some_judge
 
 
 @pytest.fixture
@@ -30,11 +31,12 @@ def hub(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="session")
 def small_generator(tmp_path_factory):
-    """The file of a generator of 32x32 faces, with two edits beside it."""
+    """The file of a generator of 32x32 faces, with two edits and a judge beside it."""
     path = tmp_path_factory.mktemp("small") / "generator.keras"
     trained(build_generator(32, 8, (8, 8, 8))).save(path)
     directions = np.eye(8, dtype=np.float32)[:2]
     Edits(["eye-size", "fringe"], directions, 0 * directions, np.ones(2), np.zeros(2)).save(path)
+    some_judge().save(path)
     return path
 
 
@@ -43,7 +45,7 @@ def folder(small_generator, tmp_path):
     """A folder as `share` writes it, in short."""
     folder = tmp_path / "shared"
     (folder / "page").mkdir(parents=True)
-    for name in ("generator.keras", "generator.edits.npz"):
+    for name in ("generator.keras", "generator.edits.npz", "generator.judge.npz"):
         (folder / name).write_bytes(small_generator.with_name(name).read_bytes())
     (folder / "README.md").write_text("---\nlicense: mit\n---\n")
     (folder / "page" / "README.md").write_text("---\nsdk: static\ncolorFrom: pink\ncolorTo: indigo\n---\n")

@@ -41,7 +41,7 @@ def matter(card):
 
 
 def test_the_card_says_what_was_recorded(run):
-    card = write(run, license_name="CC-BY-4.0", edits=("fringe",), hub_name="me/faces")
+    card = write(run, license_name="CC-BY-4.0", edits=("fringe",), hub_name="me/faces", judge=True)
     assert matter(card) == {
         "license": "cc-by-4.0",
         "library_name": "keras",
@@ -60,6 +60,7 @@ def test_the_card_says_what_was_recorded(run):
         "## Scores\n\nNot measured.",
         "--model hf://me/faces\n",
         "`--edit NAME=STRENGTH`: fringe.",
+        "`generator.judge.npz` is its judge: `--best COUNT` keeps",
     ):
         assert words in card, words
     assert "`image_size`" not in card  # as in a plain DCGAN
@@ -67,7 +68,7 @@ def test_the_card_says_what_was_recorded(run):
 
 def test_what_nobody_states_is_not_stated(run):
     card = write(run)
-    assert "license" not in matter(card) and "no license of the generator is stated" in card
+    assert "judge.npz" not in card and "license" not in matter(card) and "no license of the generator is stated" in card
     assert "--edit" not in card and "--model generator.keras" in card
 
 

@@ -18,6 +18,7 @@ from ganime.exporting.hub import check_push, fetch_generator, push
 from ganime.exporting.manifest import check_replaceable, write_manifest
 from ganime.generation.edits import Edits
 from ganime.generation.sampling import load_for, sample
+from ganime.generation.selection import Judge
 from tests.conftest import ROOT
 from tests.exporting.conftest import change_manifest, contents
 
@@ -32,7 +33,7 @@ def test_what_is_pushed_draws_the_same_faces_elsewhere(hub, folder, monkeypatch)
     monkeypatch.delenv("HF_TOKEN")  # who looks at it needs none
     path = fetch_generator("hf://me/faces")
     assert path.read_bytes() == (folder / "generator.keras").read_bytes()
-    assert Edits.load(path).names == ["eye-size", "fringe"]
+    assert Edits.load(path).names == ["eye-size", "fringe"] and np.array_equal(Judge.load(path).mean, np.zeros(1280))
     local = sample(load_for(3, folder / "generator.keras"), range(3))
     assert np.array_equal(sample(load_for(3, "hf://me/faces"), range(3)), local)
     assert np.abs(ganime.sample(ganime.load_generator("hf://me/faces"), range(3)).astype(int) - local).max() <= 1
@@ -87,6 +88,7 @@ def test_what_was_fetched_serves_without_a_network(hub, folder, monkeypatch):
     [
         (lambda folder: flip(folder / "generator.keras"), "is not the file that ganime.json lists"),
         (lambda folder: flip(folder / "generator.edits.npz"), "is not the file that ganime.json lists"),
+        (lambda folder: flip(folder / "generator.judge.npz"), "is not the file that ganime.json lists"),
         (lambda folder: (folder / "generator.keras").unlink(), "a file is missing there"),
         (lambda folder: (folder / "ganime.json").unlink(), "it was not shared by ganime: a file is missing there"),
         (lambda folder: (folder / "ganime.json").write_text("{}"), "does not say what `share` writes"),
@@ -94,7 +96,7 @@ def test_what_was_fetched_serves_without_a_network(hub, folder, monkeypatch):
         (lambda folder: change_manifest(folder, lambda manifest: manifest["files"].clear()), "lists no generator.keras"),
         (lambda folder: change_manifest(folder, lambda manifest: manifest.update(format="x")), "does not say what `share`"),
     ],
-    ids=["generator", "edits", "no generator", "no manifest", "empty", "deep", "nothing listed", "another format"],
+    ids=["generator", "edits", "judge", "no generator", "no manifest", "empty", "deep", "nothing listed", "another format"],
 )
 def test_what_is_not_as_it_was_shared_is_refused(hub, folder, damage, message):
     damage(folder)
@@ -243,7 +245,8 @@ def assert_push_fails(folder, message):
 
 
 def test_a_folder_in_which_something_was_changed_is_not_replaced(folder):
-    assert check_replaceable(folder) == {"README.md", "ganime.json", "generator.edits.npz", "generator.keras", "page"}
+    beside = {"generator.edits.npz", "generator.judge.npz"}
+    assert check_replaceable(folder) == {"README.md", "ganime.json", "generator.keras", "page", *beside}
     card = (folder / "README.md").read_text()
     (folder / "README.md").write_text(card + "in my own words")
     with pytest.raises(InputError, match=r"README\.md was changed since"):

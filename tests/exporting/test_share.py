@@ -22,7 +22,8 @@ from tests.conftest import TINY
 from tests.exporting.conftest import contents
 
 FILES = {
-    *("README.md", "ganime.json", "generator.edits.npz", "generator.keras", "generator.onnx", "grid.png", "walk.gif"),
+    *("README.md", "ganime.json", "generator.edits.npz", "generator.judge.npz", "generator.keras", "generator.onnx"),
+    *("grid.png", "walk.gif"),
     *(
         "page/README.md",
         "page/ganime.json",
@@ -36,13 +37,13 @@ FILES = {
 
 @pytest.fixture
 def run(small_generator, tmp_path, monkeypatch):
-    """A run as `fit` and `edits` leave it, in the working directory's `checkpoints`."""
+    """A run as `fit`, `edits` and `generate --best` leave it, in the working directory's `checkpoints`."""
     monkeypatch.chdir(tmp_path)
     run = Run("own-faces")
     data = {"name": "drawn-faces", "pictures": 20000, "fingerprint": "drawn-faces-1-20000"}
     recipe = dataclasses.asdict(get_recipe("default").override(*TINY))
     run.open({"recipe": recipe, "seed": 0, "data": data, "versions": {"ganime": "0.1.0"}})
-    for name in ("generator.keras", "generator.edits.npz"):
+    for name in ("generator.keras", "generator.edits.npz", "generator.judge.npz"):
         shutil.copy(small_generator.with_name(name), run.path)
     run.state_path.parent.mkdir()
     with h5py.File(run.state_path, "w") as state:
@@ -100,15 +101,31 @@ def test_the_folder_holds_what_others_need(run, tmp_path, monkeypatch):
 def test_a_folder_is_replaced_if_nothing_of_the_users_is_in_it(run, tmp_path, quick):
     assert call("own-faces", "--output", "out")[0] == 0
     shutil.rmtree("out/page")  # incomplete, but nothing else
-    (run.path / "generator.edits.npz").write_bytes(b"damaged")
+    for what in ("edits", "judge"):
+        (run.path / f"generator.{what}.npz").write_bytes(b"damaged")
     code, output = call("own-faces", "--output", "out")
-    assert code == 0 and "without edits: checkpoints/own-faces/generator.edits.npz is damaged" in output
+    assert code == 0
     before = contents(tmp_path / "out")
-    assert "page/index.html" in before and "generator.edits.npz" not in before
+    for what in ("edits", "judge"):
+        assert f"without {what}: checkpoints/own-faces/generator.{what}.npz is damaged" in output
+        assert f"generator.{what}.npz" not in before
+    assert "page/index.html" in before
     (tmp_path / "out" / "page" / "notes.txt").write_text("mine")
     code, output = call("own-faces", "--output", "out")
     assert code == 2 and "out holds page/notes.txt, which `share` has not written; name another folder" in output
     assert contents(tmp_path / "out") == {**before, "page/notes.txt": b"mine"}
+
+
+def test_a_kept_step_is_shared_with_what_lies_beside_it(run, tmp_path, quick):
+    run.snapshots_path.mkdir()
+    for path in (run.generator_path, *run.path.glob("generator.*.npz")):
+        shutil.copy(path, run.snapshots_path / path.name.replace("generator", "step-000060"))
+    shutil.copy(run.state_path, run.snapshots_path / "step-000060.weights.h5")
+    code, output = call("own-faces@60", "--output", "out")
+    assert code == 0 and "without" not in output, output
+    there = contents(tmp_path / "out")
+    for name in ("generator.keras", "generator.edits.npz", "generator.judge.npz"):
+        assert there[name] == (run.path / name).read_bytes()
 
 
 def test_what_fails_leaves_nothing_behind(run, tmp_path, quick, monkeypatch):
@@ -128,7 +145,7 @@ def test_a_run_that_is_trained_on_meanwhile_is_not_shared(run, tmp_path, quick, 
     assert not (tmp_path / "out").exists()
 
 
-def test_a_push_takes_the_run_to_the_hub_and_back(run, hub, tmp_path, quick):
+def test_a_push_takes_the_run_to_the_hub_and_back(run, hub, tmp_path, quick, one_extractor):
     code, output = call("own-faces", "--output", "out", "--license", "CC-BY-4.0", "--push", "me/faces")
     assert code == 0 and f"pushed to {hub.url}/me/faces\npushed to {hub.url}/spaces/me/faces\n" in output, output
     assert contents(tmp_path / "out").items() <= hub.files("me/faces")[0].items()
@@ -137,6 +154,11 @@ def test_a_push_takes_the_run_to_the_hub_and_back(run, hub, tmp_path, quick):
     assert result.exit_code == 0, result.output
     with Image.open("back.png") as picture:
         assert np.array_equal(np.asarray(picture), make_grid(sample(load_for(1, run.generator_path), range(4))))
+    for command in (["generate", "--best", "1", "--seeds", "0-1"], ["edits", "--sheet", "sheet.png", "--seeds", "0"]):
+        hub.requests.clear()
+        result = CliRunner().invoke(cli, [*command, "--model", "hf://me/faces"])
+        assert result.exit_code == 0, result.output
+        assert hub.requests.count("GET /api/models/me/faces/revision/main") == 1  # asked once what the newest is
 
 
 @pytest.mark.parametrize(

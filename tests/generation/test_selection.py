@@ -101,7 +101,7 @@ def test_the_best_are_those_of_the_highest_score_in_their_order(one_extractor, u
 
 
 def test_a_judge_lies_beside_its_generator_and_knows_it(saved, untrained):
-    with pytest.raises(InputError, match=r"no judge of g\.keras; make one with --data PICTURES"):
+    with pytest.raises(InputError, match=r"no judge of g\.keras; make one with generate --best COUNT --data PICTURES"):
         Judge.load(saved)
     some_judge().save(saved)
     assert all(np.array_equal(getattr(Judge.load(saved), name), getattr(some_judge(), name)) for name in selection._SHAPES)
