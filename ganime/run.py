@@ -186,18 +186,18 @@ class Run:
         except (KeyError, TypeError):
             return summarize(self.history_path)
 
-    def best_score(self, name: str, fingerprint: str | None = None) -> float:
+    def best_score(self, name: str, fingerprint: str | None = None, labels: str | None = None) -> float:
         """The lowest of a score in training so far; infinity if there is none.
 
         Args:
             name: Which score.
-            fingerprint: Of the pictures that are trained on; scores from when these were others do not count.
+            fingerprint, labels: Of the pictures that are trained on; scores from when these were others do not count.
         """
         first = 0
         if fingerprint is not None and self.config_path.exists():
             config = self.read_config()
             first = max((data["step"] for data in config.get("data_before", [])), default=0)
-            if config["data"]["fingerprint"] != fingerprint:
+            if (config["data"]["fingerprint"], config["data"].get("labels")) != (fingerprint, labels):
                 return math.inf
         return min((row[name] for row in self.summary().scores if name in row and row["step"] > first), default=math.inf)
 

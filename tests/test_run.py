@@ -233,3 +233,18 @@ def test_scores_against_other_pictures_do_not_count(tmp_path, caplog):
     with open(run.history_path, "a") as file:
         file.write("3,0.75\n")
     assert run.best_score("KID-lite0", "g") == 0.75
+
+
+def test_scores_by_other_labels_of_the_same_pictures_do_not_count(tmp_path):
+    run, labelled = Run(tmp_path / "run"), {**DATA, "labels": "a"}
+    first = state_at(run, 2, run.open({**CONFIG, "data": labelled}))
+    run.history_path.write_text("step,KID-lite0\n1,0.5\n2,0.25\n")
+    run.best_path.write_text("the best")
+    assert run.best_score("KID-lite0", "f", "a") == 0.25
+    assert run.best_score("KID-lite0", "f", "b") == run.best_score("KID-lite0", "f") == math.inf  # before they are changed
+    run.open({**CONFIG, "data": {**DATA, "labels": "b"}}, first, True)
+    assert run.best_score("KID-lite0", "f", "b") == math.inf
+    assert (run.path / "best-until-step-000002.keras").read_text() == "the best"
+    with open(run.history_path, "a") as file:
+        file.write("3,0.75\n")
+    assert run.best_score("KID-lite0", "f", "b") == 0.75

@@ -33,7 +33,7 @@ log = logging.getLogger("ganime")
 )
 @click.option(
     "--labels",
-    metavar="folders|captions[:N]|FILE.json",
+    metavar="folders|captions[:N]|FILE",
     help="The labels of the real pictures, as for `fit`: score each label of the generator too.",
 )
 @click.option(
@@ -77,7 +77,7 @@ def evaluate(
     \b
     Examples:
       python cli.py evaluate faces-default --data faces
-      python cli.py evaluate faces-by-hair --data faces-by-hair --labels folders
+      python cli.py evaluate faces-by-hair-default --data faces-by-hair --labels folders
       python cli.py evaluate generator.keras --data faces --network inception --samples 50000
       python cli.py evaluate --images their-faces --data faces --nearest nearest.png
     """
@@ -156,12 +156,13 @@ def hold_out(pictures, size, every, run):
     from ganime.metrics.evaluation import reference_features
     from ganime.metrics.features import FeatureExtractor
     from ganime.metrics.while_training import Evaluation
+    from ganime.training.conditioning import describe_labels
 
     train, test = _split(pictures, size)
     extractor = FeatureExtractor()
     with progress_bar("held-out pictures") as report:
         reference_features(test, size, extractor, report)
-    best = run.best_score(extractor.network.kernel, train.fingerprint)
+    best = run.best_score(extractor.network.kernel, train.fingerprint, describe_labels(train).get("labels"))
     return train, Evaluation(test, every, extractor=extractor, best_path=run.best_path, best=best)
 
 

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 import click
 
 from ganime.commands.evaluate import hold_out, only_training, warn_of_seen
-from ganime.commands.plans import check_reached, settle_plan
+from ganime.commands.plans import check_reached, planned_steps, settle_plan
 from ganime.commands.process import INTERRUPTED, leave, on_signals
 from ganime.commands.tools import STEPS, Number, echo, quiet_start, this_command
 from ganime.data.names import show
@@ -28,8 +28,8 @@ LARGE = "a GPU has time for --recipe large, whose faces are better (KID-lite0 0.
 )
 @click.option(
     "--labels",
-    metavar="folders|captions[:N]|FILE.json",
-    help="Train on labels too: names of folders, frequent tags of caption files, or a file's.",
+    metavar="folders|captions[:N]|FILE",
+    help="Train on labels too: names of folders, frequent tags of caption files, or a .json or .csv file's.",
 )
 @click.option("--steps", type=STEPS, help="Step to reach.  [default: 20000]")
 @click.option("--minutes", type=Number(0, 1e6, min_open=True), help="Instead: train so long, with networks that suit.")
@@ -107,10 +107,11 @@ def fit(
     continue from. The same command continues a run, a larger --steps extends it, Ctrl-C saves and leaves.
     Several --data are trained on as one set. How it is computed (--precision, --jit and so on) is chosen for this computer.
 
-    With --minutes the computer is measured for ten seconds; then the widths of `default` are those that make the best faces of
-    64x64 in this time, and the steps those that fit into it. What to expect is told, for pictures such as those that it was
-    measured with. config.json keeps the choice, and the same command continues the run without another; with --run NAME more
-    --minutes or --steps extend it. With --recipe, --set or --from only the steps are chosen, and nothing is told.
+    With --minutes the computer is measured for ten seconds; then the networks are those that make the best faces of 64x64
+    in this time (those of `default`, narrower ones, or those of `large`), and the steps those that fit into it. What to
+    expect is told, for pictures such as those that it was measured with. config.json keeps the choice, and the same command
+    continues the run without another; with --run NAME more --minutes or --steps extend it. With --recipe, --set or --from
+    only the steps are chosen, and nothing is told.
 
     With --evaluate-every (1000 costs 8 % of the time on two cores) a tenth of the pictures, chosen by their content, is not
     trained on; the averaged generator is scored with them as `evaluate --part test --samples 1000` does, and the best one is
@@ -123,9 +124,9 @@ def fit(
     (that are no faces), diverging, discriminator-wins, collapse, copying, plateau.
 
     With --labels a picture's label is the name of the folder that it is in; of the N (8) tags that most caption files have,
-    which lie beside the pictures, its own rarest one; or what a JSON file says, as StyleGAN's dataset.json or
-    {"face.png": "blonde", ...}. Then `generate --label NAME` draws faces of a label. With --set balance_labels=yes all labels
-    are shown equally often.
+    which lie beside the pictures, its own rarest one; or what a file says: JSON as StyleGAN's dataset.json or
+    {"face.png": "blonde", ...}, or CSV with the columns file,label. Then `generate --label NAME` draws faces of a label. With
+    --set balance_labels=yes all labels are shown equally often.
 
     With --from a new run starts from trained networks: a run's, of its last state or of a step that it keeps; a file's, a
     whole GAN or a generator with NAME.discriminator.keras beside it; or those that ship with ganime. The recipe's fields that
@@ -172,6 +173,8 @@ def fit(
     kind = recipe_name or (DEFAULT_RECIPE if minutes is None else f"{minutes:g}-minutes")
     run = Run(run_name if run_name is not None else f"{pictures.name}-{kind}")
     check_trainable(run)
+    if minutes is not None and (planned := planned_steps(run, minutes)):
+        check_reached(planned, evaluate_every, keep_every, minutes)  # at once, where it is known
     if not (start or run.config_path.exists()):
         recipe.override(*overrides)  # a mistake is told at once, not after TensorFlow's start
     if tensorboard and find_spec("tensorboard") is None:
@@ -192,7 +195,7 @@ def fit(
     start = open_start(start, run)
     recipe = start.adopt(recipe, *overrides) if start else recipe.override(*overrides)
     recipe, plan = settle_plan(run, minutes, recipe, given, engine)
-    steps = check_reached(plan.steps, evaluate_every, keep_every) if plan else steps
+    steps = check_reached(plan.steps, evaluate_every, keep_every, minutes) if plan else steps
     chief = is_chief(engine.strategy)
     if not data and chief:
         echo("No --data given: training on faces that ganime draws itself.")

@@ -5,12 +5,21 @@ from ganime.data.names import show
 from ganime.errors import InputError
 
 
-def check_reached(steps, evaluate_every, keep_every):
-    """The steps, which what is due at intervals is to fit into."""
+def check_reached(steps, evaluate_every, keep_every, minutes=None):
+    """The steps, of which some minutes may be the reason, if what is due at intervals fits into them."""
     for option, every in (("--evaluate-every", evaluate_every), ("--keep-every", keep_every)):
         if every and every > steps:
-            raise InputError(f"{option} {every} is never reached in {steps} steps")
+            reason, more = ("", "--steps") if minutes is None else (f", which fit into --minutes {minutes:g}", "--minutes")
+            raise InputError(f"{option} {every} is never reached in {steps} steps{reason}; lower it, or give more {more}")
     return steps
+
+
+def planned_steps(run, minutes):
+    """The steps for some minutes of a run that keeps a plan; None if it does not."""
+    from ganime.plan import Plan
+
+    plan = run.config_path.exists() and run.read_config().get("plan")
+    return Plan(**plan).extended(minutes).steps if plan else None
 
 
 def settle_plan(run, minutes, recipe, given, engine):

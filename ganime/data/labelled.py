@@ -91,7 +91,8 @@ def label_pictures(pictures, labels: str | os.PathLike | Sequence[str | None]) -
             `data check` counts them. `"captions"` or `"captions:N"`: of the N tags (8 by default) that most captions have, text
             files beside the pictures, but for those that more than half have, the rarest in the picture's own. The path of a
             JSON file, or the name of one within the source: `{"labels": [["00000/face.png", 3], ...]}` as StyleGAN has it, or
-            `{"face.png": "blonde", ...}`. Or a label for each picture, None for no label.
+            `{"face.png": "blonde", ...}`; or of a CSV file whose first line begins with `file,label`. Or a label for each
+            picture, None for no label.
 
     Raises:
         InputError: If the pictures are not of such a kind, the file is not, no picture gets a label, or all get the same.
@@ -195,9 +196,9 @@ def _read_file(listings, how, what):
     found, known, used = [], {}, set()
     for listing, content in zip(listings, contents, strict=True):
         try:
-            by_name = read_labels(content)
+            by_name = read_labels(content, path.suffix.lower() == ".csv")
         except ValueError as error:
-            raise InputError(f"{what}: it is {error}") from None
+            raise InputError(f"{what}: it {error}") from None
         known |= by_name
         names = [*_names(listing)]
         used |= by_name.keys() & {*names}

@@ -1,8 +1,12 @@
-"""What `dataset.json` in the form of StyleGAN, and the names of folders, say of pictures (no TensorFlow)."""
+"""What `dataset.json` in the form of StyleGAN, tables of labels and the names of folders say of pictures (no TensorFlow)."""
 
+import csv
+import io
 import json
 from array import array
 from collections.abc import Iterable
+
+from ganime.data.names import show
 
 LABELS = "dataset.json"
 MAX_EXTRA = 2**26  # bytes of it, which is enough for two million pictures; parsed it may take 25 times as much memory
@@ -58,34 +62,65 @@ def split_and_class(name: str) -> tuple[str | None, str | None]:
     return split, None
 
 
-def read_labels(content: bytes) -> dict[str, str]:
-    """The label of each name in a JSON file: of StyleGAN's form (see `Labels`), or `{"face.png": "blonde", ...}`.
+def read_labels(content: bytes, table: bool = False) -> dict[str, str]:
+    """The label of each name in a file.
+
+    Args:
+        content: JSON, of StyleGAN's form (see `Labels`) or `{"face.png": "blonde", ...}`; or a table.
+        table: Whether it is a table: CSV in UTF-8 whose first two columns are called `file` and `label`. An empty cell is no
+            label.
 
     Raises:
-        ValueError: If it is something else.
+        ValueError: If it is something else, or gives a name two labels. The message goes on after the file's name.
     """
+    found = {}
+    for name, label in _read_table(content) if table else _read_json(content):
+        if found.setdefault(name, label) != label:
+            raise ValueError(f"gives {show(name)} two labels")
+    return found
+
+
+def _read_json(content):
     try:
         if len(content) > MAX_EXTRA:
             raise ValueError("too long")
         known = json.loads(content)
-        return _take(known["labels"] or () if "labels" in known else known.items())
+        return [*_take(known["labels"] or () if "labels" in known else known.items())]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ValueError('not of the form {"labels": [["00000/face.png", 3], ...]} or {"face.png": "blonde", ...}') from error
+        form = '{"labels": [["00000/face.png", 3], ...]} or {"face.png": "blonde", ...}'
+        raise ValueError(f"is not of the form {form}") from error
+
+
+def _read_table(content):
+    if len(content) > MAX_EXTRA:
+        raise ValueError(f"is larger than {MAX_EXTRA >> 20} MB")
+    try:
+        rows = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), skipinitialspace=True)
+        heads = [head.strip().lower() for head in next(rows, [])]
+        if heads[:2] != ["file", "label"]:
+            raise ValueError("lacks the columns file and label: its first line has to begin with file,label")
+        for row in rows:
+            if len(row) == 1:
+                raise ValueError(f"lacks a label in line {rows.line_num}: there is no comma")
+            if row and (label := row[1].strip()):
+                yield row[0].replace("\\", "/"), label
+    except UnicodeDecodeError as error:
+        raise ValueError("is no text in UTF-8") from error
+    except csv.Error as error:
+        raise ValueError(f"is no table in CSV: line {rows.line_num}: {error}") from error
 
 
 def _parse(content):
     if len(content) > MAX_EXTRA:
         raise ValueError("too long")
-    return _take(json.loads(content)["labels"] or ())
+    return dict(_take(json.loads(content)["labels"] or ()))
 
 
 def _take(pairs):
-    """The class of each name that has one: whole numbers and words."""
-    found = {}
+    """Each name that has a class, and this: whole numbers and words."""
     for name, label in pairs:
         if not isinstance(name, str):
             raise TypeError("a name that is none")
         # Lists of numbers, which StyleGAN takes too, are conditions and no classes.
         if isinstance(label, int | str) and not isinstance(label, bool) and len(label := str(label)) <= LONGEST:
-            found[name.replace("\\", "/")] = label
-    return found
+            yield name.replace("\\", "/"), label

@@ -10,9 +10,10 @@ from click.testing import CliRunner
 from PIL import Image
 
 from ganime.cli import cli
-from ganime.commands.evaluate import _open_generator, _open_images, _open_real, warn_of_seen
+from ganime.commands.evaluate import _open_generator, _open_images, _open_real, hold_out, only_training, warn_of_seen
 from ganime.data.drawn import DrawnFaces, draw_face
 from ganime.data.folder import PictureFolder
+from ganime.data.labelled import hash_labels, label_pictures
 from ganime.data.split import Selection
 from ganime.history import read_history
 from ganime.metrics import while_training
@@ -144,6 +145,16 @@ def test_a_warning_where_what_is_held_out_may_have_been_seen(faces, caplog):
         own.open({"recipe": {}, "seed": 0, "data": data, "data_before": passed})
         warn_of_seen(own, train)
         assert ("run own was trained on all of all: where these are" in caplog.text) == warned
+
+
+def test_the_best_score_is_one_by_the_same_labels(monkeypatch, one_extractor):
+    monkeypatch.setattr(while_training, "Evaluation", partial(while_training.Evaluation, samples=12))
+    own, (before, now) = Run("own"), (label_pictures(DrawnFaces(150), [*names] * 50) for names in ("aab", "abb"))
+    train = only_training(before, 32)
+    data = {"name": "own", "pictures": len(train), "fingerprint": train.fingerprint, "labels": hash_labels(train)}
+    own.open({"recipe": {}, "seed": 0, "data": data})
+    own.history_path.write_text("step,KID-lite0\n2,0.25\n")
+    assert [hold_out(pictures, 32, 2, own)[1].best for pictures in (before, now)] == [0.25, np.inf]
 
 
 def test_scores_that_would_never_be_made(faces):

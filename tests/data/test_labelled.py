@@ -80,6 +80,50 @@ def test_a_file_beside_or_in_the_source_gives_labels(source, tmp_path, known, ca
     assert "of no picture" not in caplog.text
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_a_table_gives_labels(source, tmp_path, encoding, caplog):
+    """As a spreadsheet writes it: quotes, empty lines and cells, more columns, lines that end as on Windows."""
+    lines = [
+        "File,label,remark",
+        "black/face0.png,nur schön,x",
+        '"black/face1.png", "a, b"',
+        "",
+        r"images\blonde\face2.png,nur schön,",
+        "images/blonde/face3.png,,none",
+        "gone.png,away",
+    ]
+    path = tmp_path / "mine.CSV"
+    path.write_bytes("\r\n".join(lines).encode(encoding))
+    expected = {"face0": "nur schön", "face1": "a, b", "face2": "nur schön"}
+    assert labels_by_name(label_pictures(source, path)) == expected
+    assert "1 of its 4 names are of no picture, such as gone.png" in caplog.text
+    copy = shutil.copytree(source, tmp_path / "copy")
+    shutil.copy(path, copy / "in it.csv")
+    assert labels_by_name(label_pictures(copy, "in it.csv")) == expected
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (b"", "it lacks the columns file and label: its first line has to begin with file,label"),
+        (b"name,label\nface5.png,a", "lacks the columns file and label"),
+        (b"file;label\nface5.png;a", "lacks the columns file and label"),
+        (b"file,label\nface5.png,a\nblack/face0.png", "it lacks a label in line 3"),
+        (b"file,label\nface5.png,a\nface5.png,a\nface5.png,b", "it gives face5.png two labels"),
+        (b"file,label\nface5.png,\xff", "it is no text in UTF-8"),
+        (b"file,label\nface5.png," + 200_000 * b"a", "it is no table in CSV: line 2"),
+        (b"file,label\ngone.png,a", "none of 6 pictures .* has a label"),
+        (b"file,label\nface5.png,a\nblack/face0.png," + 101 * b"b", "is no name of 1 to 100"),
+    ],
+    ids=["empty", "no file", "semicolons", "no comma", "two labels", "not UTF-8", "long cell", "no picture", "long label"],
+)
+def test_a_table_that_gives_no_labels_is_refused_in_a_line(source, tmp_path, content, message):
+    (tmp_path / "bad.csv").write_bytes(content)
+    with pytest.raises(InputError, match=message) as caught:
+        label_pictures(source, tmp_path / "bad.csv")
+    assert "bad.csv" in str(caught.value) and "\n" not in str(caught.value)
+
+
 def test_numbers_are_ordered_as_numbers():
     assert label_pictures(np.zeros((3, 8, 8, 3), np.uint8), [10, 9, "x"]).labels == ("9", "10", "x")
 
@@ -93,6 +137,7 @@ def test_numbers_are_ordered_as_numbers():
         ("[1, 2]", "it is not of the form"),
         ("{", "it is not of the form"),
         ('{"labels": [["face5.png", "a"], ["face0.png", "a", 1]]}', "it is not of the form"),
+        ('{"labels": [["face5.png", "a"], ["black/face0.png", "a"], ["face5.png", "b"]]}', "it gives face5.png two labels"),
     ],
 )
 def test_a_file_that_gives_no_labels_is_refused_in_a_line(source, tmp_path, content, message):
