@@ -77,7 +77,7 @@ def train(name, seed, options, output):
     gan = ganime.build_gan(recipe, seed, ganime.Engine(jit_compile=options["jit"]))
     dataset = make_dataset(shown, recipe.image_size, recipe.batch_size, 0, total, seed, recipe.flips)
     with suppress(ganime.NonFiniteError):  # it has diverged, which the scores that are missing tell
-        gan.fit(dataset, verbose=0, shuffle=False, callbacks=[ganime.callbacks.StopOnNonFinite(), Score()])
+        gan.fit(dataset, verbose=0, callbacks=[ganime.callbacks.StopOnNonFinite(), Score()])
         save_picture(output / f"{name}-{seed}.png", make_grid(sample(gan.averaged_generator, range(32)), columns=8))
     with atomic_write(output / f"{name}-{seed}.json") as part:
         part.write_text(json.dumps({"options": options, "recipe": asdict(recipe), "results": results}, indent=1))

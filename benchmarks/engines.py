@@ -40,7 +40,7 @@ class Clock(keras.callbacks.Callback):
         self.model.stop_training = len(ends) > 3 and ends[-1][0] - ends[2][0] > seconds
 dataset = ganime.make_dataset(ganime.open_pictures(data), recipe.image_size, recipe.batch_size, flips=recipe.flips)
 since = time.perf_counter()
-ganime.build_gan(recipe, engine=ganime.Engine(**settings)).fit(dataset, shuffle=False, verbose=0, callbacks=[Clock()])
+ganime.build_gan(recipe, engine=ganime.Engine(**settings)).fit(dataset, verbose=0, callbacks=[Clock()])
 (first, step), (last, end) = ends[2], ends[-1]
 held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 gpus = tf.config.list_logical_devices("GPU")

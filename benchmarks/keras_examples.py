@@ -219,7 +219,7 @@ def train_ours(name, pictures, held_out, steps, size, width, extractor, folder):
     ]
     data = ganime.make_dataset(pictures, size, batch_size=16, last_step=steps, flips=True)
     held_out_data = ganime.make_dataset(held_out, size, batch_size=16, last_step=2)
-    history = gan.fit(data, shuffle=False, validation_data=held_out_data, verbose=0, callbacks=callbacks).history
+    history = gan.fit(data, validation_data=held_out_data, verbose=0, callbacks=callbacks).history
     return gan, {key: float(values[-1]) for key, values in history.items()}
 
 

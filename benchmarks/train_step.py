@@ -66,7 +66,7 @@ class Clock(keras.callbacks.Callback):
 recipe = ganime.get_recipe(sys.argv[4])
 pictures = ganime.open_pictures(data)
 dataset = ganime.make_dataset(pictures, recipe.image_size, recipe.batch_size, flips=recipe.flips)
-ganime.build_gan(recipe).fit(dataset, shuffle=False, verbose=0, callbacks=[Clock()])
+ganime.build_gan(recipe).fit(dataset, verbose=0, callbacks=[Clock()])
 finish(before, machine_rate(multiply))
 """
 

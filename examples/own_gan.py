@@ -47,7 +47,7 @@ def train(data=None, steps=600, folder="own-gan"):
     history = ganime.callbacks.History(Path(folder, "history.csv"), BATCH_SIZE)
     plots = ganime.callbacks.Plots(history, folder)
     callbacks = [samples, history, plots, ganime.callbacks.StopOnNonFinite()]
-    gan.fit(batches, shuffle=False, callbacks=callbacks)  # they are shuffled
+    gan.fit(batches, callbacks=callbacks)
     gan.averaged_generator.save(Path(folder, "generator.keras"))
     return gan
 

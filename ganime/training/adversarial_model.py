@@ -10,7 +10,14 @@ import tensorflow as tf
 from ganime.errors import GanimeError, InputError
 from ganime.generation.sampling import sample
 from ganime.training import draws, losses, replicas
-from ganime.training.checks import UNWEIGHTED, check_fit_arguments, check_latents, explain_range_error, scale_pictures
+from ganime.training.checks import (
+    UNWEIGHTED,
+    check_fit_arguments,
+    check_latents,
+    explain_range_error,
+    keeps_order,
+    scale_pictures,
+)
 from ganime.training.conditioning import beside, inputs_of, read_labels, with_labels
 from ganime.training.means import Means
 
@@ -59,7 +66,10 @@ def _in_words(method, about):
 
     @functools.wraps(method)
     def call(self, *args, **kwargs):
-        check_fit_arguments(signature.bind(self, *args, **kwargs).arguments)
+        given = signature.bind(self, *args, **kwargs).arguments
+        check_fit_arguments(given)
+        if "shuffle" in signature.parameters.keys() - given.keys() and keeps_order(given["x"]):
+            kwargs["shuffle"] = False  # else Keras warns that it shuffles nothing, which nobody has asked for
         try:
             return method(self, *args, **kwargs)
         except tf.errors.InvalidArgumentError as error:

@@ -95,6 +95,13 @@ def check_fit_arguments(arguments: dict) -> None:
             raise InputError('ModelCheckpoint: save_best_only needs save_freq="epoch"; with another Keras fails')
 
 
+def keeps_order(data) -> bool:
+    """Whether Keras' `fit` takes pictures as they come, as those of a `tf.data.Dataset`: it shuffles arrays, and a `PyDataset`
+    that ends."""
+    arrays = isinstance(data, list | tuple | dict) or hasattr(data, "shape")
+    return not arrays and getattr(data, "num_batches", None) is None
+
+
 def check_keras_arguments(optimizer, metrics, others: dict, names) -> None:
     """See that what Keras' `compile` takes besides is something that a GAN can honor.
 

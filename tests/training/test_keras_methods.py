@@ -12,11 +12,11 @@ import tensorflow as tf
 
 import ganime
 from ganime.errors import GanimeError, InputError
+from ganime.training.checks import keeps_order
 from tests.training.small import LOGGED, PICTURES, make_small_gan, small_gan
 from tests.training.test_gan import same
 from tests.training.test_keras_callbacks import fit
 
-pytestmark = pytest.mark.filterwarnings("ignore:`shuffle=True` was passed")
 LATENTS = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
 LABELS = np.arange(8)
 layers = keras.layers
@@ -152,12 +152,18 @@ def test_fit_and_evaluate_take_what_keras_takes(data, options, steps):
     gan = small_gan()
     data = data() if callable(data) else data
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Keras: data sets are not shuffled
+        warnings.filterwarnings("error", ".*shuffle")  # of what Keras cannot shuffle nobody has asked for that
         gan.fit(data, verbose=0, **options)
     assert int(gan.step) == steps
     limit = options.get("steps_per_epoch")
     logs = gan.evaluate(data, verbose=0, steps=limit, return_dict=True)
     assert dict(zip(gan.metrics_names, gan.evaluate(data, verbose=0, steps=limit), strict=True)).keys() == logs.keys() == LOGGED
+
+
+def test_what_keras_shuffles_is_shuffled_all_the_same():
+    assert not any(map(keeps_order, (PICTURES, [*PICTURES], tf.constant(PICTURES), Batches())))
+    with pytest.warns(UserWarning, match="`shuffle=True` was passed, but will be ignored"):  # to whoever has asked for it
+        small_gan().fit(DATA, shuffle=True, verbose=0)
 
 
 def test_a_trial_may_be_cut_short():
