@@ -130,7 +130,7 @@ def fit(
 
     With --from a new run starts from trained networks: a run's, of its last state or of a step that it keeps; a file's, a
     whole GAN or a generator with NAME.discriminator.keras beside it; or those that ship with ganime. The recipe's fields that
-    say what the networks are come from there, all others are set as usual.
+    say what the networks are come from there; all others are, without --recipe, those of the recipe with such networks.
 
     \b
     Examples:
@@ -193,7 +193,7 @@ def fit(
     engine = _make_engine(**engine_options)  # several workers must meet before anything is computed
     given = bool(recipe_name or overrides or start)
     start = open_start(start, run)
-    recipe = start.adopt(recipe, *overrides) if start else recipe.override(*overrides)
+    recipe = start.adopt(recipe_name and recipe, *overrides) if start else recipe.override(*overrides)
     recipe, plan = settle_plan(run, minutes, recipe, given, engine)
     steps = check_reached(plan.steps, evaluate_every, keep_every, minutes) if plan else steps
     chief = is_chief(engine.strategy)

@@ -12,7 +12,7 @@ from ganime.bounds import check_whole, suggest
 from ganime.errors import GanimeError, InputError
 from ganime.labels import labels_of
 from ganime.networks import build_discriminator, build_generator
-from ganime.recipes import Recipe, get_recipe
+from ganime.recipes import RECIPES, Recipe, get_recipe
 from ganime.training.checks import batch_multiple
 from ganime.training.engine import Engine, dtype_policy
 from ganime.training.gan import GAN
@@ -115,6 +115,13 @@ def read_fields(generator: keras.Model, discriminator: keras.Model) -> dict:
 def network_recipe(values: Mapping) -> Recipe:
     """A recipe with these `NETWORK_FIELDS`, in which nothing else counts."""
     return Recipe(**values, batch_size=values["minibatch_deviation"] or 1)
+
+
+def find_recipe(values: Mapping) -> Recipe:
+    """The first of `RECIPES` that has these `NETWORK_FIELDS`, but for labels; `default` if none has."""
+    wanted = {name: value for name, value in values.items() if name != "labels"}
+    found = (recipe for recipe in RECIPES.values() if all(getattr(recipe, name) == value for name, value in wanted.items()))
+    return next(found, get_recipe("default"))
 
 
 def same_networks(networks: tuple, others: tuple) -> bool:

@@ -39,7 +39,7 @@ from ganime.training.watching import Watch
 
 def fit(
     run: Run | str | os.PathLike,
-    recipe: Recipe | str | Mapping,
+    recipe: Recipe | str | Mapping | None,
     pictures,
     steps: int,
     seed: int = 0,
@@ -59,7 +59,8 @@ def fit(
 
     Args:
         run: Where everything of this training lives: a run, its name or its path.
-        recipe: How to train, the name of a recipe, or a dictionary of a recipe's fields; what it lacks is the default's.
+        recipe: How to train, the name of a recipe, or a dictionary of a recipe's fields; what it lacks is the default's. With
+            `start`, None is the recipe whose networks these are, `default` where there is none.
         pictures: What to train on: `PictureFolder`, `PackedPictures`, `DrawnFaces` or a part of them that `split` gave; what
             `ganime.open_pictures` takes, such as the path of a folder; or an array, uint8 or float in [-1, 1],
             [count, size, size, 3]. Anything serves that has `len()`, `load_batch(indices, size)` to uint8

@@ -23,6 +23,7 @@ from ganime.training.building import (
     as_recipe,
     build_gan,
     build_networks,
+    find_recipe,
     network_recipe,
     read_fields,
     same_networks,
@@ -115,11 +116,11 @@ class Start:
     def __str__(self):
         return describe_origin(self.origin)
 
-    def adopt(self, recipe: Recipe, *assignments: str, **values) -> Recipe:
+    def adopt(self, recipe: Recipe | None, *assignments: str, **values) -> Recipe:
         """The recipe for training on: its networks are these, all else is as the recipe has it.
 
         Args:
-            recipe: How to train.
+            recipe: How to train; None is as `find_recipe` finds it.
             assignments, values: What the user has set besides, as `Recipe.override` takes it.
 
         Raises:
@@ -127,7 +128,7 @@ class Start:
         """
         named = {text.partition("=")[0].strip() for text in assignments} | values.keys()
         kept = {name: value for name, value in self.fields.items() if name not in named}
-        recipe = recipe.override(*assignments, **kept, **values)
+        recipe = (recipe or find_recipe(self.fields)).override(*assignments, **kept, **values)
         wanted = {name: getattr(recipe, name) for name in NETWORK_FIELDS}
         if wanted != self.fields and not same_networks(build_networks(recipe), build_networks(network_recipe(self.fields))):
             set_otherwise = (f"{n} is {ours}, set to {wanted[n]}" for n, ours in self.fields.items() if wanted[n] != ours)
@@ -150,7 +151,7 @@ class Start:
 
 
 def begin_from(
-    start: Start | Run | str | os.PathLike | None, run: Run, recipe: Recipe | str | Mapping
+    start: Start | Run | str | os.PathLike | None, run: Run, recipe: Recipe | str | Mapping | None
 ) -> tuple[Start | None, Recipe]:
     """What `open_start` opens for a run, and the recipe as `Start.adopt` makes it. A recipe's name sets no field, a dictionary
     those in it, a `Recipe` all.
@@ -166,7 +167,7 @@ def begin_from(
         as_recipe(recipe)  # says more of a field that there is not
         return start, start.adopt(Recipe(), **recipe)
     given = {name: value for name in NETWORK_FIELDS if (value := getattr(recipe, name, ())) != ()}  # a recipe's name sets none
-    return start, start.adopt(as_recipe(recipe), **given)
+    return start, start.adopt(recipe and as_recipe(recipe), **given)
 
 
 def open_start(start: Run | str | os.PathLike | None, run: Run) -> Start | None:
@@ -294,7 +295,4 @@ def _take_weights(name, *networks):
 
 def _hash(paths):
     """The SHA-256 of files, one after another."""
-    digest = hashlib.sha256()
-    for path in paths:
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()

@@ -19,7 +19,7 @@ from ganime.run import Run
 from ganime.state import read_state
 from ganime.training.building import NETWORK_FIELDS, build_gan, build_networks, read_fields
 from ganime.training.fit import fit
-from ganime.training.loading import load_gan, open_start
+from ganime.training.loading import begin_from, load_gan, open_start
 from tests.conftest import PLAIN
 from tests.training.small import make_small_gan, one_gan  # noqa: F401
 from tests.training.test_fit import assert_same_training
@@ -183,6 +183,19 @@ def test_what_is_set_and_makes_other_networks_is_refused_with_both_values(source
     with pytest.raises(InputError, match="recipe: there is no field 'latent_sise'; did you mean latent_size"):
         fit(tmp_path / "new", {"latent_sise": 9}, DrawnFaces(20), steps=0, start=source)
     assert not (tmp_path / "new").exists()
+
+
+def test_without_a_recipe_it_is_the_one_whose_networks_they_are(source, tmp_path):
+    run = Run(tmp_path / "new")
+    shipped = open_start("shipped", run)
+    assert shipped.adopt(None) == RECIPES["large"]
+    assert shipped.adopt(None, "batch_size=8") == begin_from(shipped, run, RECIPES["large"].override("batch_size=8"))[1]
+    assert begin_from(shipped, run, None)[1] == RECIPES["large"]
+    assert begin_from(shipped, run, "default")[1].batch_size == RECIPES["default"].batch_size
+    tiny = open_start(source, run)
+    assert tiny.adopt(None) == tiny.adopt(RECIPES["default"])
+    with pytest.raises(InputError, match="recipe: None is not"):
+        begin_from(None, run, None)
 
 
 @pytest.mark.parametrize("name", ["gan.keras", "face.keras"])
