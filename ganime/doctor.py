@@ -161,6 +161,7 @@ def _describe(record):
     rows, scores, pictures = len(record.recent.get("step", ())), len(record.scores), record.pictures
     found = [f"losses of the last {rows} steps"] * bool(rows)
     found += [f"scores at {scores} steps"] * bool(scores)
-    found += [f"what `evaluate` found {len(record.evaluations)} times"] * bool(record.evaluations)
+    times = len(record.evaluations)
+    found += [f"what `evaluate` found {'once' if times == 1 else f'{times} times'}"] * bool(times)
     found += [f"the grid of step {record.faces_step:,}"] * (record.faces is not None)
     return found + ([f"{len(pictures)} of {record.trained_on:,} training pictures"] if pictures is not None else [])

@@ -48,7 +48,8 @@ class Plan:
 
     def __str__(self):
         faces = "" if self.forecast is None else f": {describe_forecast(self.forecast)}"
-        return f"{self.steps:,} steps at {self.images_per_second:.0f} images/s in {self.minutes:g} minutes{faces}"
+        minutes = f"{self.minutes:g} minute{'s' * (self.minutes != 1)}"
+        return f"{self.steps:,} steps at {self.images_per_second:.0f} images/s in {minutes}{faces}"
 
     def extended(self, minutes: float) -> "Plan":
         """The same for other minutes, at the rate that was measured; nothing is forecast."""

@@ -258,13 +258,13 @@ def get_recipe(name: str) -> Recipe:
 
 
 def name_recipe(recipe: Recipe) -> str:
-    """What to call a recipe: the name of the nearest one, and what was set, but for the labels, which are the pictures'.
+    """What to call a recipe: the name of the nearest one, or all names of that, and what was set, but for the labels, which are
+    the pictures'.
 
     Example:
         >>> name_recipe(get_recipe("default").override("batch_size=64"))
         'default with batch_size=64'
     """
-
     changed = {
         name: [
             f"{field.name}={_write(getattr(recipe, field.name))}"
@@ -273,8 +273,9 @@ def name_recipe(recipe: Recipe) -> str:
         ]
         for name, other in RECIPES.items()
     }
-    nearest = min(changed, key=lambda name: len(changed[name]))
-    return f"{nearest} with {' '.join(changed[nearest])}" if changed[nearest] else nearest
+    nearest = min(changed.values(), key=len)
+    names = " or ".join(name for name in changed if changed[name] == nearest)
+    return f"{names} with {' '.join(nearest)}" if nearest else names
 
 
 def _write(value):

@@ -90,7 +90,7 @@ def test_a_terminal_that_knows_ascii_alone_is_enough(run, tmp_path):
         assert CliRunner().invoke(cli, [name, "--help"]).output.isascii()
     for arguments, words in (
         (["data", "check", "Gesichter für ✿", "--sheet", "Übersicht.png"], "1 readable pictures"),
-        (["generate", "--seeds", "0", "--output", "Gesichter ✿.png"], "1 faces of the generator"),
+        (["generate", "--seeds", "0", "--output", "Gesichter ✿.png"], "1 face of the generator"),
     ):
         code, out, err = run(*arguments)
         assert (code, err) == (0, "") and words in out

@@ -18,11 +18,11 @@ def test_overrides_take_the_fields_type():
 
 
 def test_a_recipe_is_named_by_the_nearest_one_and_what_was_set():
-    assert name_recipe(get_recipe("zero-to-gans")) in ("zero-to-gans", "puppy-projects")
+    assert name_recipe(get_recipe("zero-to-gans")) == "puppy-projects or zero-to-gans"  # both are the same
     assert name_recipe(get_recipe("large").override("flips=no")) == "large with flips=False"
     changed = get_recipe("default").override("generator_widths=8,8", "batch_size=64")
     name, _, changes = name_recipe(changed).partition(" with ")
-    assert get_recipe(name).override(*changes.split()) == changed
+    assert get_recipe(name.split(" or ")[0]).override(*changes.split()) == changed
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,7 @@ def generate(output, force, latents_path, best, data, **chosen):
     if latents_path:
         save_latents(latents_path, points)
     of = f" of {every * len(rows):,}" if best else ""
-    click.echo(f"{show(output)}: {len(points):,}{of} faces of {show(source)}")
+    click.echo(f"{show(output)}: {len(points):,}{of} face{'s' * (len(points) != 1 or bool(of))} of {show(source)}")
 
 
 def _keep_best(count, rows, generator, points, path, data, force):

@@ -60,7 +60,7 @@ def project(pictures, run_name, model, no_detect, cascade, output, force, sheet)
     save_picture(sheet, make_grid(rows, gap=0))
     for picture, ratio in zip(pictures, ratios, strict=True):
         click.echo(f"{ratio:6.1f} dB  {show(picture)}")
-    click.echo(f"{show(output)}: {len(latents):,} latents; look at {show(sheet)}")
+    click.echo(f"{show(output)}: {len(latents):,} latent{'s' * (len(latents) != 1)}; look at {show(sheet)}")
 
 
 def _decode(path):

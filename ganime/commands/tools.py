@@ -226,7 +226,8 @@ def progress_bar(what="pictures", interrupted=""):
         elif not console.is_terminal and now - printed > 60:
             printed = now
             left = (now - first[0]) / max(done - first[1], 1) * (total - done) / 60
-            console.print(f"{done:,} of {total:,} {what}, about {left:,.0f} minutes left", soft_wrap=True)
+            minutes = f"{left:,.0f} minute{'s' * (round(left) != 1)}"
+            console.print(f"{done:,} of {total:,} {what}, about {minutes} left", soft_wrap=True)
 
     try:
         with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:

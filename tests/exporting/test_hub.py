@@ -47,7 +47,7 @@ def test_the_command_line_takes_an_address(hub, folder, tmp_path):
         arguments = [*command, "--model", model, "--output", tmp_path / f"{len(model)}.png"]
         run = subprocess.run(arguments, cwd=ROOT, env={**os.environ, **places}, capture_output=True, text=True, timeout=60)
         assert (run.returncode, run.stderr) == (0, ""), run.stderr
-        assert f"1 faces of {model}" in run.stdout
+        assert f"1 face of {model}" in run.stdout
     remote, local = tmp_path.glob("*.png")
     assert remote.read_bytes() == local.read_bytes()
 
