@@ -193,7 +193,7 @@ def fit(
     engine = _make_engine(**engine_options)  # several workers must meet before anything is computed
     given = bool(recipe_name or overrides or start)
     start = open_start(start, run)
-    recipe = start.adopt(recipe_name and recipe, *overrides) if start else recipe.override(*overrides)
+    recipe = start.adopt(recipe if recipe_name else None, *overrides) if start else recipe.override(*overrides)
     recipe, plan = settle_plan(run, minutes, recipe, given, engine)
     steps = check_reached(plan.steps, evaluate_every, keep_every, minutes) if plan else steps
     chief = is_chief(engine.strategy)

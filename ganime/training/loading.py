@@ -167,7 +167,7 @@ def begin_from(
         as_recipe(recipe)  # says more of a field that there is not
         return start, start.adopt(Recipe(), **recipe)
     given = {name: value for name in NETWORK_FIELDS if (value := getattr(recipe, name, ())) != ()}  # a recipe's name sets none
-    return start, start.adopt(recipe and as_recipe(recipe), **given)
+    return start, start.adopt(None if recipe is None else as_recipe(recipe), **given)
 
 
 def open_start(start: Run | str | os.PathLike | None, run: Run) -> Start | None:
