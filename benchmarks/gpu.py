@@ -5,7 +5,7 @@
 
 One table, written into its file with every row. A row is `cli.py fit` in a process of its own, one after another on the same
 card, with HOME in a temporary folder. "First step" is the time from its start to the first row of history.csv. "Images/s" are
-those from ten seconds after all is compiled (after the last time that the history did not grow for three seconds), with grids,
+those from five seconds after all is compiled (after the last time that the history did not grow for three seconds), with grids,
 states and plots; "device busy" is what nvidia-smi says of that time. "Memory" is the most that TensorFlow held on the GPU, or
 that the process held without one. Where the whole command would take too long, training is stopped and the rest extrapolated:
 at that rate to the last step, and then what it took to save and leave. The second start finds what the first has compiled.
@@ -66,7 +66,7 @@ finally:
 
 # The step to reach, seconds until a training is steady and to watch it then, and what `--set` sets.
 Plan = namedtuple("Plan", ("steps", "settle", "seconds", "settings"))
-FULL = Plan(20_000, 10, 25, ())
+FULL = Plan(20_000, 5, 12, ())
 DRY = Plan(2_000, 1, 3, ("image_size=32", "batch_size=8", "generator_widths=8,8,8", "discriminator_widths=8,8,8"))
 
 
