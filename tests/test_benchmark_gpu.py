@@ -19,11 +19,11 @@ def train(folder, seen, plan=FULL, **ends):
     return training
 
 
-def test_a_training_is_steady_ten_seconds_after_the_last_compiling(tmp_path):
+def test_a_training_is_steady_five_seconds_after_the_last_compiling(tmp_path):
     training = train(tmp_path, STEPS)
-    assert training.steady()[0] == (50, 1003)
+    assert training.steady()[0] == (45, 503)
     assert training.step_seconds() == pytest.approx(0.01)
-    assert train(tmp_path, STEPS[:10]).steady() is None
+    assert train(tmp_path, STEPS[:7]).steady() is None
     assert train(tmp_path, []).steady() is None
 
 
@@ -31,7 +31,7 @@ def test_what_was_stopped_is_extrapolated(tmp_path):
     assert train(tmp_path, STEPS, told=70, ended=74).whole() == (pytest.approx(74 + (20_000 - 3003) / 100), True)
     assert train(tmp_path, STEPS, ended=74).whole() == (74, False)
     assert train(tmp_path, STEPS, told=70).whole() is None  # it was killed
-    assert train(tmp_path, STEPS[:10], told=70, ended=74).whole() is None
+    assert train(tmp_path, STEPS[:7], told=70, ended=74).whole() is None
 
 
 def test_a_table_is_written_as_far_as_it_goes(tmp_path):

@@ -15,6 +15,7 @@ from benchmarks import ablation, quality
 from benchmarks.faults.compare import read_whole
 from benchmarks.faults.damage import damage
 from benchmarks.faults.tries import PACKED, Bad, Command, Try
+from ganime.data.drawn import DrawnFaces
 from ganime.recipes import get_recipe
 from tests.conftest import PLAIN
 
@@ -49,6 +50,7 @@ def test_an_ablation_does_not_pass_other_results_off(tmp_path):
 @pytest.mark.parametrize(("rate", "marks"), [(1e-3, [1, 2, 4, 8]), (1e30, [])])
 def test_an_ablation_scores_at_its_marks_until_it_diverges(tmp_path, monkeypatch, rate, marks):
     monkeypatch.setattr(ablation, "VARIANTS", tmp_path / "variants.json")
+    monkeypatch.setattr("ganime.DrawnFaces", lambda: DrawnFaces(100))
     monkeypatch.setattr("ganime.metrics.features.FeatureExtractor", lambda: None)
     monkeypatch.setattr("ganime.metrics.evaluation.evaluate", lambda *arguments: {"KID-lite0": 1.0})
     settings = [*PLAIN, f"g_learning_rate={rate}", f"d_learning_rate={rate}"]
