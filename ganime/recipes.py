@@ -54,6 +54,8 @@ class Recipe:
     generator_weight: float = _field(1.0, "of the generator's loss", 0)
     r1_weight: float = _field(0.0, "gamma of the R1 gradient penalty", 0)
     r1_interval: int = _field(1, "steps between penalties", 1, 10**9)
+    feature_weight: float = _field(0.0, "of the losses of heads on a pretrained network's features; 0: none", 0)
+    feature_after: int = _field(0, "pictures after which these heads join", 0, 10**12)
     augmentations: tuple[str, ...] = _field((), "of what the discriminator sees", choices=("color", "translation", "cutout"))
 
     batch_size: int = _field(128, "pictures per step", 1, 8192)

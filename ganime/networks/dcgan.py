@@ -62,11 +62,11 @@ def build_generator(
     for i, width in enumerate(_fit(widths, doublings)):
         kernel, stride, padding = (4, 2, "same") if i else (base, 1, "valid")
         # In a transposed convolution PyTorch and Keras both count the output channels as the fan-in.
-        options = _initialized(initializer, bias, fan_in=kernel**2 * width)
+        options = initialized(initializer, bias, fan_in=kernel**2 * width)
         x = layers.Conv2DTranspose(width, kernel, stride, padding, **options)(x)
         x = layers.BatchNormalization(momentum=norm_momentum, epsilon=norm_epsilon)(x)
         x = _activation(slope)(x)
-    x = layers.Conv2DTranspose(3, 4, 2, "same", dtype="float32", **_initialized(initializer, bias, fan_in=4**2 * 3))(x)
+    x = layers.Conv2DTranspose(3, 4, 2, "same", dtype="float32", **initialized(initializer, bias, fan_in=4**2 * 3))(x)
     images = layers.Activation("tanh", dtype="float32", name="images")(x)
     generator = keras.Model(latents, images, name="generator")
     if labels:
@@ -138,26 +138,26 @@ def build_discriminator(
         raise InputError(f"head_channels needs a size of 32, 64, 128 or 256, not {image_size}")
     x = images = keras.Input((image_size, image_size, 3), name="images")
     for i, width in enumerate(reversed(_fit(widths[::-1], halvings - bool(head_channels)))):
-        x = layers.Conv2D(width, 4, 2, "same", **_initialized(initializer, bias, fan_in=4**2 * x.shape[-1]))(x)
+        x = layers.Conv2D(width, 4, 2, "same", **initialized(initializer, bias, fan_in=4**2 * x.shape[-1]))(x)
         if norm == "batch" or (norm == "batch-inner" and i > 0):
             x = layers.BatchNormalization(momentum=norm_momentum, epsilon=norm_epsilon)(x)
         x = _activation(slopes[min(i, len(slopes) - 1)])(x)
     if minibatch_deviation:
-        x = _append_deviation(x, minibatch_deviation)
+        x = append_deviation(x, minibatch_deviation)
     features, last = x, None if labels else "logits"
     if head_channels:
-        x = layers.Conv2D(head_channels, 4, 2, **_initialized(initializer, bias, fan_in=4**2 * x.shape[-1]))(x)
+        x = layers.Conv2D(head_channels, 4, 2, **initialized(initializer, bias, fan_in=4**2 * x.shape[-1]))(x)
         x = layers.ZeroPadding2D(1)(x)
-        x = layers.Conv2D(1, 4, 2, dtype="float32", **_initialized(initializer, bias, fan_in=4**2 * head_channels))(x)
+        x = layers.Conv2D(1, 4, 2, dtype="float32", **initialized(initializer, bias, fan_in=4**2 * head_channels))(x)
         logits = layers.Flatten(dtype="float32", name=last)(x)
     else:
         x = layers.Flatten()(x)
-        logits = layers.Dense(1, dtype="float32", name=last, **_initialized(initializer, bias, fan_in=x.shape[-1]))(x)
+        logits = layers.Dense(1, dtype="float32", name=last, **initialized(initializer, bias, fan_in=x.shape[-1]))(x)
     if not labels:
         return keras.Model(images, logits, name="discriminator")
     weights, flat = keras.Input((len(labels),), name="labels"), layers.Flatten()(features)
     # A product of the features with each label's embedding, of which the picture's own are taken.
-    products = layers.Dense(len(labels), dtype="float32", **_initialized(initializer, False, fan_in=flat.shape[-1]))(flat)
+    products = layers.Dense(len(labels), dtype="float32", **initialized(initializer, False, fan_in=flat.shape[-1]))(flat)
     own = layers.Dot(1, dtype="float32")([products, weights])
     return keras.Model([images, weights], layers.Add(dtype="float32", name="logits")([logits, own]), name="discriminator")
 
@@ -188,7 +188,8 @@ def _fit(widths: tuple[int, ...], count: int) -> tuple[int, ...]:
     return (widths[0],) * (count - len(widths)) + tuple(widths[max(0, len(widths) - count) :])
 
 
-def _initialized(name: str, bias: bool, fan_in: int) -> dict:
+def initialized(name: str, bias: bool, fan_in: int) -> dict:
+    """Arguments of a layer for its first weights (see `build_generator`) and whether it has a bias."""
     if name == "torch":
         kernel = keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
         offset = keras.initializers.RandomUniform(-(fan_in**-0.5), fan_in**-0.5)
@@ -203,7 +204,8 @@ def _activation(slope: float) -> keras.layers.Layer:
     return layers.LeakyReLU(slope) if slope else layers.ReLU()
 
 
-def _append_deviation(x, group):
+def append_deviation(x, group: int):
+    """Features with another channel, their mean deviation in groups of the batch (see `build_discriminator`)."""
     groups = keras.ops.reshape(x, (-1, group, *x.shape[1:]))
     deviation = keras.ops.sqrt(keras.ops.var(groups, axis=1) + 1e-8)
     deviation = keras.ops.mean(deviation, axis=(1, 2, 3), keepdims=True)

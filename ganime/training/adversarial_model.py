@@ -31,15 +31,15 @@ def _without(variables, others):
     return [variable for variable in variables if id(variable) not in others]
 
 
-class _BothOptimizers:
-    """What Keras' callbacks find as the model's optimizer: the learning rate is the generator's; if it is changed, that of the
-    discriminator changes in proportion. `iterations` are the model's steps."""
+class _Optimizers:
+    """What Keras' callbacks find as the model's optimizer: the learning rate is the generator's; if it is changed, those of the
+    others change in proportion. `iterations` are the model's steps."""
 
     built, use_ema = True, False
 
-    def __init__(self, g_optimizer, d_optimizer, step):
-        self._optimizers = g_optimizer, d_optimizer
-        self.inner_optimizer, self.iterations = g_optimizer, step  # for TensorBoard
+    def __init__(self, optimizers, step):
+        self._optimizers = optimizers
+        self.inner_optimizer, self.iterations = optimizers[0], step  # for TensorBoard
 
     @property
     def variables(self):
@@ -51,9 +51,10 @@ class _BothOptimizers:
 
     @learning_rate.setter
     def learning_rate(self, value):
-        g_optimizer, d_optimizer = self._optimizers
-        share = float(d_optimizer.learning_rate) / (float(g_optimizer.learning_rate) or 1.0)
-        g_optimizer.learning_rate, d_optimizer.learning_rate = value, share * float(value)
+        before = float(self._optimizers[0].learning_rate) or 1.0
+        for optimizer in self._optimizers[1:]:
+            optimizer.learning_rate = float(optimizer.learning_rate) / before * float(value)
+        self._optimizers[0].learning_rate = value
 
     def get_config(self):
         raise InputError(NO_H5)  # only Keras' legacy format asks
@@ -154,7 +155,8 @@ class AdversarialModel(keras.Model):
         """Set what a step logs, and which metrics an evaluation adds."""
         self._train_means, self._test_means = Means(names), Means([name for name in names if name != "r1"])
         self._metrics_of_images = lambda: metrics  # hidden from Keras, which would save them with the state
-        self.optimizer = _BothOptimizers(self.g_optimizer, self.d_optimizer, self.step)
+        optimizers = [self.g_optimizer, self.d_optimizer, *([self.f_optimizer] if self.f_optimizer else [])]
+        self.optimizer = _Optimizers(optimizers, self.step)
 
     @property
     def logged(self) -> tuple[str, ...]:

@@ -11,8 +11,10 @@ from ganime.training import checks, draws, losses, replicas
 from ganime.training.adversarial_model import AdversarialModel
 from ganime.training.augment import augment
 from ganime.training.conditioning import beside, find_labels, with_labels
+from ganime.training.feature_heads import build_heads, train_heads
 from ganime.training.forms import sampling_form, training_form, update_average
 from ganime.training.optimizer import make_optimizer
+from ganime.training.penalty import r1_gradients
 
 if keras.backend.backend() != "tensorflow":
     raise GanimeError(f"ganime trains with TensorFlow: set KERAS_BACKEND=tensorflow, not {keras.backend.backend()}")
@@ -72,7 +74,7 @@ class GAN(AdversarialModel):
         super().__init__(**kwargs)
         checks.check_networks(generator, discriminator)
         check_whole(0, seed=seed)
-        self._group, self._differentiable = checks.batch_multiple(discriminator), False
+        self._group = checks.batch_multiple(discriminator)
         self.labels = find_labels(generator, discriminator)
         self.generator = generator
         self.discriminator = discriminator
@@ -85,6 +87,8 @@ class GAN(AdversarialModel):
         self.averaged_generator.labels = self.labels
         self.latent_size = generator.input_shape[-1] - len(self.labels)
         self.ema_half_life = within_bounds(ema_half_life=ema_half_life)["ema_half_life"]
+        self.feature_heads = None
+        self.differentiable = False  # whether the discriminator was found so twice
         self.seed = seed
         self.sync_batch_norm = sync_batch_norm
         self.step = self.add_weight((), dtype="int64", trainable=False, name="step", initializer="zeros")
@@ -109,6 +113,8 @@ class GAN(AdversarialModel):
         generator_weight: float = 1.0,
         r1_weight: float = 0.0,
         r1_interval: int = 1,
+        feature_weight: float = 0.0,
+        feature_after: int = 0,
         augmentations: Sequence[str] = (),
         separate_updates: bool = False,
         reuse_fakes: bool = False,
@@ -136,6 +142,9 @@ class GAN(AdversarialModel):
                 pictures; 0 for none.
             r1_interval: The penalty is applied in every so many steps, that many times as strong (lazy regularization of
                 StyleGAN2, Karras et al. 2020).
+            feature_weight: Weight of the losses of heads on the features of EfficientNet-Lite0 (see
+                `ganime.training.feature_heads`), which are not part of what a step logs; 0 for none.
+            feature_after: Number of pictures after which these heads join.
             augmentations: Any of "color", "translation" and "cutout", for what the discriminator sees.
             separate_updates: Whether the discriminator takes one optimizer step on the real and then one on the generated
                 pictures, instead of one on the sum of both losses.
@@ -164,6 +173,13 @@ class GAN(AdversarialModel):
         self.settings, self._execution = settings, {"jit_compile": jit_compile, **execution}
         self.g_optimizer.build(self.generator.trainable_variables)
         self.d_optimizer.build(self.discriminator.trainable_variables)
+        self.f_optimizer = None
+        if settings["feature_weight"]:
+            if self.feature_heads is None:
+                network, self.feature_heads = build_heads(self.discriminator, self._group)
+                self.judge_features = lambda images: tf.cast(self.feature_heads(network(images)), tf.float32)
+            self.f_optimizer = type(made[1]).from_config(made[1].get_config())
+            self.f_optimizer.build(self.feature_heads.trainable_variables)
         self._begin_reports([*LOGS, *(["r1"] if r1_weight else [])], metrics)
 
     SETTINGS = tuple(name for name in compile.__kwdefaults__ if name not in ("jit_compile", "optimizer", "metrics"))
@@ -205,9 +221,9 @@ class GAN(AdversarialModel):
             if make_again:
                 with tf.GradientTape() as new_tape:
                     new_fakes = self._generate(real, seeds[0] if self.settings["reuse_fakes"] else seeds[7], labels)
-                self._update_generator(new_tape, new_fakes, real_logits, seeds[5:7], labels)
+                self._update_generator(new_tape, real, new_fakes, real_logits, seeds[5:7], labels)
             else:
-                self._update_generator(tape, fakes, real_logits, seeds[5:7], labels)
+                self._update_generator(tape, real, fakes, real_logits, seeds[5:7], labels)
 
         replicas.run_if(free, update_generator) if free is not None else update_generator()
         logs["g_loss"] = tf.identity(self.last_g_loss.value)
@@ -253,32 +269,14 @@ class GAN(AdversarialModel):
                 objective = self.d_optimizer.scale_loss(value / replicas.count())
             gradients = tape.gradient(objective, _variables(self.discriminator))
             if s["r1_weight"] and "real" in kinds:
-                logs["r1"], penalties = self._r1_gradients(images["real"], labels)
+                logs["r1"], penalties = r1_gradients(self, images["real"], labels)
                 gradients = [g + p for g, p in zip(gradients, penalties, strict=True)]
             self.d_optimizer.apply(gradients)
             total += value
         return {"d_loss": total, **logs, **losses.scores(judged)}, logits["real"]
 
-    def _r1_gradients(self, real, labels=None):
-        """The squared gradient norm and the penalty's gradients; zeros in the steps that lazy regularization leaves out."""
-        if not self._differentiable:
-            checks.check_twice_differentiable(self.discriminator, real, len(self.labels))
-            self._differentiable = True
-        variables = _variables(self.discriminator)
-        interval = self.settings["r1_interval"]
-
-        def penalize():
-            with tf.GradientTape() as tape:
-                norm = losses.r1_penalty(lambda x, training: self.discriminator(beside(x, labels), training=training), real)
-                penalty = self.d_optimizer.scale_loss(norm * (self.settings["r1_weight"] / 2 * interval / replicas.count()))
-            return norm, tape.gradient(penalty, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-
-        if interval == 1:
-            return penalize()
-        return tf.cond(self.step % interval == 0, penalize, lambda: (0.0, [tf.zeros_like(v) for v in variables]))
-
-    def _update_generator(self, tape, fakes, real_logits, seeds, labels=None):
-        """Update from the pictures that the generator made under `tape`."""
+    def _update_generator(self, tape, real, fakes, real_logits, seeds, labels=None):
+        """Update from the pictures that the generator made under `tape`, and the heads from these and the real ones."""
         s = self.settings
         truths = losses.real_labels(draws.uniform((tf.shape(fakes)[0], 1), seeds[0]), s["label_noise"])
         with tf.GradientTape() as image_tape:
@@ -289,6 +287,8 @@ class GAN(AdversarialModel):
             loss = losses.binary_cross_entropy(truths, judged) * s["generator_weight"]
             objective = self.g_optimizer.scale_loss(loss / replicas.count())
         direction = image_tape.gradient(objective, fakes)
+        if s["feature_weight"]:
+            direction += self.g_optimizer.scale_loss(train_heads(self, real, fakes))
         self.g_optimizer.apply(tape.gradient(fakes, _variables(self.generator), output_gradients=direction))
         self.last_g_loss.assign(replicas.mean([loss])[0])
 

@@ -95,15 +95,27 @@ def plan_training(
         raise InputError("minutes are for one host; several workers need steps")
     measured = given or get_recipe("default")
     engine = complete(engine, measured, 2 * measured.batch_size, MOST_STEPS)
-    rate, forecast = measure_rate(measured, engine), None
+    seconds, forecast = 60 * minutes * (1 - SPARE), None
+    rate = measure_rate(measured, engine, seconds)
     if given is None:
         given, rate, forecast = choose_networks(minutes * (1 - SPARE), rate, engine.precision)
-    steps = min(MOST_STEPS, max(1, int(60 * minutes * (1 - SPARE) * rate / given.batch_size)))
+    steps = min(MOST_STEPS, max(1, int(seconds * rate / given.batch_size)))
     return given, Plan(minutes, steps, round(rate, 1), forecast and round(forecast, 4))
 
 
-def measure_rate(recipe: Recipe, engine: Engine) -> float:
-    """Images/s of training with a recipe on this computer, by steps that take some seconds on pictures of noise."""
+def measure_rate(recipe: Recipe, engine: Engine, seconds: float = math.inf) -> float:
+    """Images/s in so many seconds of training with a recipe on this computer, by steps that take some seconds on pictures of
+    noise."""
+    if recipe.feature_weight and recipe.feature_after:
+        alone = _time_steps(replace(recipe, feature_weight=0.0), engine)
+        if seconds * alone <= recipe.feature_after:
+            return alone
+        joined = _time_steps(replace(recipe, feature_after=0), engine)
+        return joined + recipe.feature_after * (1 - joined / alone) / seconds
+    return _time_steps(recipe, engine)
+
+
+def _time_steps(recipe, engine):
     shape = 2 * recipe.batch_size, recipe.image_size, recipe.image_size, 3
     noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     pictures, recipe = RememberedPictures(ArrayPictures(noise), recipe.image_size), replace(recipe, labels=())

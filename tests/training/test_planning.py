@@ -28,7 +28,7 @@ SMALL = [part for setting in PLAIN for part in ("--set", setting)]
 def measured(monkeypatch):
     """Recipes that were measured; the computer does 226 images/s of whatever it is."""
     recipes = []
-    monkeypatch.setattr(planning, "measure_rate", lambda recipe, engine: recipes.append(recipe) or 226.0)
+    monkeypatch.setattr(planning, "measure_rate", lambda recipe, *_: recipes.append(recipe) or 226.0)
     return recipes
 
 

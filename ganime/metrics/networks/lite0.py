@@ -5,6 +5,7 @@ Liu 2020 (https://github.com/tensorflow/tpu/tree/master/models/official/efficien
 """
 
 import importlib.util
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -58,16 +59,47 @@ def build(weights: dict[str, np.ndarray]) -> keras.Model:
     pictures = keras.Input((None, None, 3), name="pictures")
     x = keras.ops.image.resize(pictures, (SIDE, SIDE), antialias=True)
     x = layers.Rescaling(1 / 128, -127 / 128)(x)
-    x = _convolve(x, weights, "_conv_stem", "_bn0", 32, 3, 2)
-    strides = [(*stage, stride) for blocks, *stage, first in STAGES for stride in [first] + [1] * (blocks - 1)]
-    for number, (filters, side, stride) in enumerate(strides):
-        x = _block(x, weights, f"_blocks.{number}", filters, side, stride)
-    x = _convolve(x, weights, "_conv_head", "_bn1", 1280)
+    x = _convolve(_stages(x, weights)[-1], weights, "_conv_head", "_bn1", 1280)
     features = layers.GlobalAveragePooling2D()(x)
     classify = layers.Dense(1000, kernel_initializer="zeros")
     logits = classify(features)
     classify.set_weights([get_weight(weights, "_fc.weight", (1000, 1280)).T, get_weight(weights, "_fc.bias", (1000,))])
     return keras.Model(pictures, {"features": features, "logits": logits}, name="lite0")
+
+
+def build_stages(
+    weights: dict[str, np.ndarray], shape: tuple[int, int, int], stages: Sequence[int] = (2, 3, 5, 7)
+) -> keras.Model:
+    """The convolutions for pictures of any size, frozen.
+
+    Args:
+        weights: As for `build`.
+        shape: Height, width and channels of the pictures.
+        stages: Which of the seven, counted from 1.
+
+    Returns:
+        A model from images, float32 [batch, height, width, 3] in [-1, 1], to a list of these stages' outputs, float32: those of
+        the default have 24, 40, 112 and 320 channels, and a 4th, an 8th, a 16th and a 32nd of the sides.
+
+    Raises:
+        InputError: If a weight is missing or of another shape.
+    """
+    images = keras.Input(shape, name="images")
+    outputs = _stages(layers.Rescaling(127.5 / 128, 0.5 / 128)(images), weights)  # as `build` scales 0 to 255
+    frozen = keras.Model(images, [outputs[stage - 1] for stage in stages], name="lite0_stages")
+    frozen.trainable = False
+    return frozen
+
+
+def _stages(x, weights):
+    """The outputs of the seven stages."""
+    x, number, outputs = _convolve(x, weights, "_conv_stem", "_bn0", 32, 3, 2), 0, []
+    for blocks, filters, side, first in STAGES:
+        for stride in [first] + [1] * (blocks - 1):
+            x = _block(x, weights, f"_blocks.{number}", filters, side, stride)
+            number += 1
+        outputs.append(x)
+    return outputs
 
 
 def _block(inputs, weights, name, filters, side, stride):

@@ -1,0 +1,100 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import ganime
+from ganime.errors import InputError
+from ganime.metrics.networks import lite0
+from ganime.metrics.torch_weights import read_weights
+from ganime.training import draws
+from ganime.training.feature_heads import SEEDS, build_heads, train_heads
+from tests.training.test_gan import make_gan, same, train, weights
+
+
+def test_the_features_are_those_of_the_whole_network():
+    content = read_weights(lite0.find_weights())
+    pictures = np.random.default_rng(0).integers(0, 256, (1, lite0.SIDE, lite0.SIDE, 3)).astype(np.float32)
+    whole = lite0.build(content)
+    frozen = lite0.build_stages(content, pictures.shape[1:], (5, 7))
+    expected = keras.Model(whole.input, [whole.layers[-3].input, whole.output["features"]])(pictures)[0]
+    middle, last = frozen(pictures / 127.5 - 1)
+    assert middle.shape == (1, 14, 14, 112) and not frozen.trainable_variables
+    assert np.allclose(last, expected, atol=1e-4 * np.abs(expected).max())
+
+
+def test_heads_have_nothing_to_say_before_they_have_learned(images):
+    network, heads = build_heads(ganime.build_discriminator(32, widths=(4, 8)), 4)
+    features = network(tf.constant(images))
+    assert [tuple(x.shape[1:]) for x in features] == [(8, 8, 24), (4, 4, 40), (2, 2, 112), (1, 1, 320)]
+    assert np.array_equal(heads(features), np.zeros((4, 4)))
+
+
+def test_a_step_is_gradient_descent_on_the_mean_of_the_heads(images):
+    """Against the losses written out, with pictures of the first step's latents."""
+    settings = {"label_noise": 0.0, "real_weight": 0.5, "generator_weight": 3.0}
+    gan = make_gan(feature_weight=2.0, **settings)
+    for head in gan.feature_heads.layers:
+        if isinstance(head, keras.layers.Dense):
+            head.kernel.assign(keras.random.normal(head.kernel.shape, stddev=0.1, seed=1))
+    before, variables = weights(gan.feature_heads), [v.value for v in gan.feature_heads.trainable_variables]
+    real, fakes = tf.constant(images), tf.constant(images[::-1] * 0.5)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(fakes)
+        real_logits, fake_logits = gan.judge_features(real), gan.judge_features(fakes)
+        d_loss = -0.5 * tf.reduce_mean(tf.math.log_sigmoid(real_logits)) - tf.reduce_mean(tf.math.log_sigmoid(-fake_logits))
+        g_loss = -3.0 * tf.reduce_mean(tf.math.log_sigmoid(fake_logits))
+    gradients, direction = tape.gradient(d_loss, variables), tape.gradient(g_loss, fakes)
+    found = train_heads(gan, real, fakes)
+    assert np.abs(direction).max() > 0 and np.allclose(found, 2.0 * direction, atol=1e-5 * np.abs(direction).max())
+    for old, new, gradient in zip(before, weights(gan.feature_heads), gradients, strict=True):
+        assert np.allclose(old - new, 0.1 * gradient, atol=1e-3 * np.abs(gradient).max() + 1e-7)
+
+
+@pytest.mark.parametrize("relativistic", [False, True])
+def test_heads_join_after_so_many_pictures(images, relativistic):
+    settings = {"relativistic": relativistic, "run_eagerly": False, "augmentations": ("translation",)}
+    alone, joined = make_gan(**settings), make_gan(feature_weight=1.0, feature_after=8, **settings)
+    before = weights(joined.feature_heads)
+    assert train(alone, images, 2) == train(joined, images, 2)
+    assert same(weights(alone.generator), weights(joined.generator)) and same(before, weights(joined.feature_heads))
+    assert int(joined.f_optimizer.iterations) == 0
+    train(alone, images)
+    train(joined, images)  # now they learn, and what they said before was nothing
+    assert same(weights(alone.generator), weights(joined.generator)) and not same(before, weights(joined.feature_heads))
+    train(alone, images)
+    train(joined, images)
+    assert not same(weights(alone.generator), weights(joined.generator)) and int(joined.f_optimizer.iterations) == 2
+
+
+def test_a_saved_gan_goes_on_as_if_it_had_not_stopped(images, tmp_path):
+    gan = make_gan(feature_weight=1.0, g_optimizer="adam", d_optimizer="adam")
+    train(gan, images, 2)
+    gan.save(tmp_path / "gan.keras")
+    again = ganime.load_gan(tmp_path / "gan.keras")
+    assert (tmp_path / "gan.keras").stat().st_size < 8e6, "the pretrained network is part of it"
+    for one in (gan, again):
+        train(one, images)
+    assert same(gan.get_weights(), again.get_weights())
+    assert same([v.numpy() for v in gan.f_optimizer.variables], [v.numpy() for v in again.f_optimizer.variables])
+
+
+def test_learning_rates_change_together():
+    gan = make_gan(feature_weight=1.0)
+    gan.optimizer.learning_rate = 0.05
+    rates = [float(one.learning_rate) for one in (gan.g_optimizer, gan.d_optimizer, gan.f_optimizer)]
+    assert rates == pytest.approx([0.05] * 3)
+
+
+def test_heads_draw_what_nothing_else_draws():
+    steps = [tf.constant([offset + 3, 0], tf.int64) for offset in (0, SEEDS)]
+    own, others = ({tuple(seed.numpy()) for seed in draws.split(seed, 8)} for seed in steps)
+    assert not own & others
+
+
+@pytest.mark.parametrize("shape", [(16, 16, 3), (32, 32, 1), (None, None, 3)])
+def test_pictures_that_the_network_cannot_take_are_refused(shape):
+    images = keras.Input(shape)
+    discriminator = keras.Model(images, keras.layers.Dense(1)(keras.layers.GlobalAveragePooling2D()(images)))
+    with pytest.raises(InputError, match="feature_weight"):
+        build_heads(discriminator, 1)
