@@ -11,6 +11,7 @@ from PIL import Image
 
 from ganime.cli import cli
 from ganime.commands.evaluate import _open_generator, _open_images, _open_real, hold_out, only_training, warn_of_seen
+from ganime.commands.fit import FLATTERED
 from ganime.data.drawn import DrawnFaces, draw_face
 from ganime.data.folder import PictureFolder
 from ganime.data.labelled import hash_labels, label_pictures
@@ -52,6 +53,12 @@ def test_from_training_with_scores_to_a_score(monkeypatch, tmp_path, one_extract
     assert (line["samples"], line["size"], line["real"]["part"], line["truncation"]) == (12, 32, "test", 1.0)
     kept = Run("scored").evaluations_path.read_text().splitlines()
     assert [json.loads(text) for text in kept] == [line]
+
+    # Heads on lite0's own features join, and scores by it are said to flatter.
+    assert FLATTERED not in out
+    heads = ("--from", "scored", "--run", "heads", "--set", "feature_weight=1")
+    assert FLATTERED in run("fit", "--data", "faces", "--steps", "2", "--evaluate-every", "2", *heads)
+    assert read_history(Run("heads").history_path)["step"].tolist() == [1, 2]
 
     # On with more pictures: what was held out is other pictures now, so the best generator is looked for anew.
     (tmp_path / "more").mkdir()

@@ -19,6 +19,7 @@ from tests.training.workers import STEADY, start, start_workers
 
 TOLERANCE = 2e-6  # 1.2e-7 are one rounding of a loss around 1
 HELD = ("hold_below=0.6", "d_updates=2")  # the generator moves on conditions that all replicas share
+HEADS = ("feature_weight=1", "feature_after=240")  # and so do heads on a pretrained network's features, from step 30 on
 
 
 def train_alone(path, tiny, steps, batch_size, *fields):
@@ -70,10 +71,11 @@ def test_two_workers_hold_the_generator_together(tiny, tmp_path):
 
 
 @pytest.mark.slow
-def test_two_devices_follow_one(tiny, tmp_path):
+@pytest.mark.parametrize("fields", [HELD, (*HELD, *HEADS)])
+def test_two_devices_follow_one(tiny, tmp_path, fields):
     """50 steps on two logical CPU devices of one process."""
-    mirrored = start("mirrored", tmp_path / "run", 50, 8, *HELD)
-    alone = train_alone(tmp_path / "alone", tiny, 50, 8, *HELD)
+    mirrored = start("mirrored", tmp_path / "run", 50, 8, *fields)
+    alone = train_alone(tmp_path / "alone", tiny, 50, 8, *fields)
     finish([mirrored])
     assert_follows(tmp_path / "run", alone)
     assert len(set(alone["g_loss"])) > 5  # it was held, and moved

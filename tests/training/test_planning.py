@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -79,6 +80,14 @@ def test_the_steps_of_some_seconds_are_measured(monkeypatch, plain):
     rate = measure_rate(plain, Engine())
     seconds = time.monotonic() - began
     assert plain.batch_size * (steps[-1] - planning.WARM_UP) / seconds < rate < plain.batch_size * steps[-1] / 0.5
+
+
+def test_steps_are_slower_from_where_heads_join(monkeypatch, plain):
+    monkeypatch.setattr(planning, "_time_steps", lambda recipe, _: 50.0 if recipe.feature_weight else 200.0)
+    joined = replace(plain, feature_weight=1.0, feature_after=10_000)
+    assert measure_rate(plain, Engine(), 60) == measure_rate(joined, Engine(), 40) == 200
+    assert measure_rate(joined, Engine(), 90) * 90 == pytest.approx(10_000 + 40 * 50)
+    assert measure_rate(replace(joined, feature_after=0), Engine(), 90) == measure_rate(joined, Engine()) == 50
 
 
 @pytest.mark.parametrize("minutes", [0, -1, float("nan"), float("inf"), "20", True, None])
