@@ -14,6 +14,7 @@ from ganime.metrics.torch_weights import read_weights
 from ganime.networks.dcgan import append_deviation, initialized
 from ganime.training import draws, losses, replicas
 from ganime.training.augment import augment
+from ganime.training.conditioning import inputs_of
 from ganime.training.engine import dtype_policy
 
 WIDTH, WIDEST, COARSE = 64, 256, 4  # channels of a head, at most; the side to which it halves the features
@@ -37,7 +38,7 @@ def build_heads(discriminator: keras.Model, group: int) -> tuple[keras.Model, ke
         InputError: If the images are not of three channels and known sides of 32 pixels or more.
         GanimeError: If the weights are missing.
     """
-    _, *shape = discriminator.input_shape
+    _, *shape = inputs_of(discriminator)[0]
     if None in shape or shape[-1] != 3 or min(shape[:2]) < 32:
         raise InputError(f"feature_weight: the pretrained network takes pictures [32 or more, 32 or more, 3], not {shape}")
     with dtype_policy("float32"):  # whose depthwise convolutions are slow in bfloat16 on a CPU

@@ -97,6 +97,16 @@ def test_heads_draw_what_nothing_else_draws():
     assert not own & others
 
 
+def test_heads_join_discriminators_with_labels(images):
+    labels = ("cat", "dog")
+    networks = ganime.build_generator(32, 6, (8, 8), labels=labels), ganime.build_discriminator(32, (4, 8), labels=labels)
+    gan = ganime.GAN(*networks)
+    gan.compile(feature_weight=1.0, run_eagerly=True)
+    before = weights(gan.feature_heads)
+    gan.train_on_batch(images, np.arange(4) % 2)
+    assert not same(before, weights(gan.feature_heads))
+
+
 @pytest.mark.parametrize("shape", [(16, 16, 3), (32, 32, 1), (None, None, 3)])
 def test_pictures_that_the_network_cannot_take_are_refused(shape):
     images = keras.Input(shape)
