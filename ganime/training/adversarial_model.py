@@ -155,8 +155,8 @@ class AdversarialModel(keras.Model):
         """Set what a step logs, and which metrics an evaluation adds."""
         self._train_means, self._test_means = Means(names), Means([name for name in names if name != "r1"])
         self._metrics_of_images = lambda: metrics  # hidden from Keras, which would save them with the state
-        optimizers = [self.g_optimizer, self.d_optimizer, *([self.f_optimizer] if self.f_optimizer else [])]
-        self.optimizer = _Optimizers(optimizers, self.step)
+        optimizers = self.g_optimizer, self.d_optimizer, self.f_optimizer
+        self.optimizer = _Optimizers([optimizer for optimizer in optimizers if optimizer], self.step)
 
     @property
     def logged(self) -> tuple[str, ...]:

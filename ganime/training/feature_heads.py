@@ -93,14 +93,13 @@ def train_heads(gan, real: tf.Tensor, fakes: tf.Tensor) -> tf.Tensor:
             objectives = [gan.f_optimizer.scale_loss(d_loss / replicas.count()), g_loss / replicas.count()]
         return tape.gradient(objectives[0], variables), tape.gradient(objectives[1], fakes)
 
-    if not s["feature_after"]:
+    if s["feature_after"]:
+        joined = gan.step * tf.cast(tf.shape(real)[0] * replicas.count(), tf.int64) >= s["feature_after"]
+        gradients, direction = tf.cond(joined, look, lambda: ([tf.zeros_like(v) for v in variables], tf.zeros_like(fakes)))
+        replicas.run_if(joined, lambda: gan.f_optimizer.apply(gradients))
+    else:
         gradients, direction = look()
         gan.f_optimizer.apply(gradients)
-        return s["feature_weight"] * direction
-    seen = gan.step * tf.cast(tf.shape(real)[0] * replicas.count(), tf.int64)
-    joined = seen >= s["feature_after"]
-    gradients, direction = tf.cond(joined, look, lambda: ([tf.zeros_like(v) for v in variables], tf.zeros_like(fakes)))
-    replicas.run_if(joined, lambda: gan.f_optimizer.apply(gradients))
     return s["feature_weight"] * direction
 
 
