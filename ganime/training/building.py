@@ -14,7 +14,7 @@ from ganime.labels import labels_of
 from ganime.networks import build_discriminator, build_generator
 from ganime.recipes import RECIPES, Recipe, get_recipe
 from ganime.training.checks import batch_multiple
-from ganime.training.engine import Engine, dtype_policy
+from ganime.training.engine import DTYPE_POLICIES, Engine, dtype_policy
 from ganime.training.gan import GAN
 from ganime.training.optimizer import FusedAdam
 
@@ -44,11 +44,12 @@ def build_gan(recipe: Recipe | str | Mapping, seed: int = 0, engine: Engine | No
     """
     engine, recipe = engine or Engine(), as_recipe(recipe)
     check_whole(0, 2**32 - 1, seed=seed)
-    # TensorFlow 2.21's remapper fails on a discriminator with biases and prints an error; training is as fast without it.
-    tf.config.optimizer.set_experimental_options({"remapping": False})
+    # TensorFlow 2.21's remapper fails on a discriminator with biases in float32 and prints an error; training is as fast without
+    # it. In bfloat16 a step takes 7 % less time with it.
+    tf.config.optimizer.set_experimental_options({"remapping": engine.precision == "bfloat16"})
     keras.utils.set_random_seed(seed)
     with engine.strategy.scope() if engine.strategy else nullcontext():
-        with dtype_policy(engine.precision or "float32"):
+        with dtype_policy(DTYPE_POLICIES[engine.precision or "float32"]):
             networks = build_networks(recipe)
         gan = GAN(*networks, ema_half_life=recipe.ema_half_life, seed=seed, sync_batch_norm=engine.sync_batch_norm)
         optimizers = {}

@@ -25,10 +25,10 @@ SHARE_FROM = 64  # pictures for each of several GPUs; with fewer, a step is boun
 
 
 @contextmanager
-def dtype_policy(precision: str):
-    """Keras' layers made in this `with` statement compute in that precision, whatever the global policy is."""
+def dtype_policy(name: str):
+    """Keras' layers made in this `with` statement are of that policy, whatever the global one is."""
     before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(DTYPE_POLICIES[precision])
+    keras.config.set_dtype_policy(name)
     try:
         yield
     finally:

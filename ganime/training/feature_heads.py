@@ -17,7 +17,7 @@ from ganime.training.augment import augment
 from ganime.training.conditioning import inputs_of
 from ganime.training.engine import dtype_policy
 
-WIDTH, WIDEST, COARSE = 64, 256, 4  # channels of a head, at most; the side to which it halves the features
+WIDTH, WIDEST, COARSE = 32, 128, 4  # channels of a head, at most; the side to which it halves the features
 SEEDS = 1 << 42  # added to the seed for what the heads draw
 
 
@@ -41,9 +41,9 @@ def build_heads(discriminator: keras.Model, group: int) -> tuple[keras.Model, ke
     _, *shape = inputs_of(discriminator)[0]
     if None in shape or shape[-1] != 3 or min(shape[:2]) < 32:
         raise InputError(f"feature_weight: the pretrained network takes pictures [32 or more, 32 or more, 3], not {shape}")
-    with dtype_policy("float32"):  # whose depthwise convolutions are slow in bfloat16 on a CPU
+    policy = next((layer.dtype_policy for layer in discriminator.layers if layer.trainable_variables), keras.DTypePolicy())
+    with dtype_policy(policy.compute_dtype):  # its weights, too: they are frozen, and casting them would take time in every step
         network = lite0.build_stages(read_weights(lite0.find_weights()), tuple(shape))
-    policy = next((layer.dtype_policy for layer in discriminator.layers if layer.trainable_variables), None)
     inputs = [keras.Input(features.shape[1:]) for features in network.outputs]
     groups = [1] * (len(inputs) - 1) + [group]
     logits = [_build_head(features, policy, size) for features, size in zip(inputs, groups, strict=True)]
@@ -72,7 +72,8 @@ def train_heads(gan, real: tf.Tensor, fakes: tf.Tensor) -> tf.Tensor:
         real, fakes: float32 [batch, height, width, 3], real pictures and generated ones.
 
     Returns:
-        The gradient at `fakes` of the generator's loss by the heads as they were before; 0 before they join.
+        The gradient at `fakes` of the generator's loss, as its optimizer scales it, by the heads as they were before; 0 before
+        they join.
     """
     s, variables = gan.settings, [variable.value for variable in gan.feature_heads.trainable_variables]
     seeds = draws.split(tf.stack([SEEDS + tf.constant(gan.seed, tf.int64), gan.step.value]), 3)
@@ -90,7 +91,8 @@ def train_heads(gan, real: tf.Tensor, fakes: tf.Tensor) -> tf.Tensor:
             judged = losses.compare(logits) if s["relativistic"] else logits
             d_loss = tf.add_n([s[kind + "_weight"] * _mean_loss(truths[kind], judged[kind]) for kind in judged])
             g_loss = s["generator_weight"] * _mean_loss(losses.real_labels(noise[2], s["label_noise"]), judged["fake"])
-            objectives = [gan.f_optimizer.scale_loss(d_loss / replicas.count()), g_loss / replicas.count()]
+            optimizers = gan.f_optimizer, gan.g_optimizer
+            objectives = [o.scale_loss(x / replicas.count()) for o, x in zip(optimizers, (d_loss, g_loss), strict=True)]
         return tape.gradient(objectives[0], variables), tape.gradient(objectives[1], fakes)
 
     if s["feature_after"]:

@@ -288,7 +288,7 @@ class GAN(AdversarialModel):
             objective = self.g_optimizer.scale_loss(loss / replicas.count())
         direction = image_tape.gradient(objective, fakes)
         if s["feature_weight"]:
-            direction += self.g_optimizer.scale_loss(train_heads(self, real, fakes))
+            direction += train_heads(self, real, fakes)
         self.g_optimizer.apply(tape.gradient(fakes, _variables(self.generator), output_gradients=direction))
         self.last_g_loss.assign(replicas.mean([loss])[0])
 

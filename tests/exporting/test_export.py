@@ -12,7 +12,7 @@ from ganime.errors import GanimeError, InputError
 from ganime.exporting import litert, onnx, saved_model, web
 from ganime.exporting.export import export, read_generator
 from ganime.networks import build_generator
-from ganime.training.engine import dtype_policy
+from ganime.training.engine import DTYPE_POLICIES, dtype_policy
 from tests.generation.test_sampling import trained
 
 NAMES = {"onnx": "g.onnx", "litert": "g.tflite", "saved-model": "g", "web": "page"}
@@ -65,7 +65,7 @@ def test_generators_of_all_kinds_are_exported(tmp_path, kind, options):
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_what_was_trained_in_16_bits_computes_in_32(tmp_path, precision):
-    with dtype_policy(precision):
+    with dtype_policy(DTYPE_POLICIES[precision]):
         generator = build()
     generator.save(tmp_path / "g.keras")
     assert export(tmp_path / "g.keras", "onnx", tmp_path / "g.onnx").difference < 1e-5

@@ -228,7 +228,7 @@ def test_code_is_not_run_and_its_class_is_named(tmp_path, whole):
 
 
 def test_a_whole_gan_is_its_averaged_generator(tmp_path):
-    with dtype_policy("bfloat16"):
+    with dtype_policy("mixed_bfloat16"):
         gan = GAN(build_generator(32, 8, (8, 8, 8)), build_discriminator(32, widths=(8, 8, 8)))
     gan.compile()
     trained(gan.averaged_generator)

@@ -42,7 +42,7 @@ def make(kind):
     """A generator that is no chain of the known layers in float32."""
     points = keras.Input((8,))
     if kind == "another precision":
-        with dtype_policy("bfloat16"):
+        with dtype_policy("mixed_bfloat16"):
             return build_generator(32, 8, (8, 8, 8))
     if kind == "another layer":
         return keras.Sequential([points, keras.layers.Dense(12), keras.layers.Reshape((2, 2, 3))])

@@ -168,7 +168,7 @@ def test_learning_rates_follow_schedules_and_callbacks_in_proportion(pictures):
 
 @pytest.mark.parametrize("name", ["default", "adam"])
 def test_losses_of_networks_in_float16_are_scaled(name):
-    with dtype_policy("float16"):
+    with dtype_policy("mixed_float16"):
         networks = ganime.build_generator(32, widths=(8,)), ganime.build_discriminator(32, widths=(8,))
     gan = ganime.GAN(*networks)
     gan.compile(g_optimizer=name, d_optimizer=name)

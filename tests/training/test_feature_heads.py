@@ -9,6 +9,7 @@ from ganime.errors import InputError
 from ganime.metrics.networks import lite0
 from ganime.metrics.torch_weights import read_weights
 from ganime.training import draws
+from ganime.training.engine import DTYPE_POLICIES, dtype_policy
 from ganime.training.feature_heads import SEEDS, build_heads, train_heads
 from tests.conftest import PLAIN
 from tests.training.test_gan import make_gan, same, train, weights
@@ -23,6 +24,28 @@ def test_the_features_are_those_of_the_whole_network():
     middle, last = frozen(pictures / 127.5 - 1)
     assert middle.shape == (1, 14, 14, 112) and not frozen.trainable_variables
     assert np.allclose(last, expected, atol=1e-4 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("stride, side", [(1, 3), (2, 3), (1, 5), (2, 5)])
+def test_depthwise_convolutions_have_the_gradient_of_keras_own(stride, side):
+    x, kernel, bias = (tf.random.stateless_normal(shape, (1, 2)) for shape in [(2, 9, 8, 4), (side, side, 4, 1), (4,)])
+    gradients = []
+    for kind, policy in (
+        (keras.layers.DepthwiseConv2D, "float32"),
+        (lite0._Depthwise, "float32"),
+        (lite0._Depthwise, "mixed_bfloat16"),
+    ):
+        layer = kind(side, stride, "same", dtype=policy)
+        layer.build(x.shape)
+        layer.set_weights([kernel, bias])
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            values = tf.cast(layer(x), tf.float32)
+        gradients.append([values, tape.gradient(values, x, tf.random.stateless_normal(values.shape, (3, 4)))])
+    (values, gradient), *others = gradients
+    for error, (own_values, own_gradient) in zip((1e-6, 0.01), others, strict=True):
+        assert np.linalg.norm(own_values - values) <= error * np.linalg.norm(values)
+        assert np.linalg.norm(own_gradient - gradient) <= error * np.linalg.norm(gradient)
 
 
 def test_heads_have_nothing_to_say_before_they_have_learned(images):
@@ -53,6 +76,27 @@ def test_a_step_is_gradient_descent_on_the_mean_of_the_heads(images, relativisti
     assert np.abs(direction).max() > 0 and np.allclose(found, 2.0 * direction, atol=1e-5 * np.abs(direction).max())
     for old, new, gradient in zip(before, weights(gan.feature_heads), gradients, strict=True):
         assert np.allclose(old - new, 0.1 * gradient, atol=1e-3 * np.abs(gradient).max() + 1e-7)
+
+
+@pytest.mark.parametrize(("precision", "error"), [("bfloat16", 0.35), ("float16", 0.1)])
+def test_sixteen_bits_give_the_gradient_of_thirty_two(images, precision, error):
+    """float16's is that of a loss scaled up, without which most of it would be 0."""
+    directions = []
+    for name in ("float32", DTYPE_POLICIES[precision]):
+        with dtype_policy(name):
+            networks = ganime.build_generator(32, latent_size=6, widths=(8,)), ganime.build_discriminator(32, widths=(4, 8))
+        gan = ganime.GAN(*networks)
+        keras.utils.set_random_seed(0)
+        gan.compile(feature_weight=1.0, label_noise=0.0)
+        for variable in gan.feature_heads.trainable_variables:
+            variable.assign(0.1 * keras.random.normal(variable.shape, seed=len(variable.shape)))
+        scale = gan.g_optimizer.scale_loss(tf.constant(1.0))
+        assert (scale > 1) == (precision == "float16" and name != "float32")
+        before = weights(gan.feature_heads)
+        directions.append(train_heads(gan, tf.constant(images), tf.constant(images[::-1] * 0.5)) / scale)
+        assert all(np.isfinite(w).all() for w in weights(gan.feature_heads)) and not same([before], [weights(gan.feature_heads)])
+    expected, found = (np.ravel(direction) for direction in directions)
+    assert np.linalg.norm(found - expected) < error * np.linalg.norm(expected)
 
 
 def test_heads_join_after_so_many_pictures(images):
