@@ -6,9 +6,10 @@
 A contender is a recipe, from first weights or, after a colon, from what `fit --from` takes; or, with --torch-python (a Python
 with torch and torchvision), `pytorch`, the project after which `zero-to-gans` is named as it was published, or
 `dcgan-anime-face-lab`, the strongest recipe of another. A tenth of the pictures is held out (`ganime.split`), and the scores
-are against these. Neither start nor scoring count as time. OUTPUT keeps all grids and scores, and race.png, scores against
-minutes; a contender that has finished is not run again, so a race can go on later, with more contenders, if the machine is as
-quick: each one's race.json has the rate of matrix products before and after.
+are against these. Neither start nor scoring count as time. OUTPUT keeps all grids, scores and faces (for another judge:
+`evaluate --images OUTPUT/default/faces-010.npy`), and race.png, scores against minutes; a contender that has finished is not
+run again, so a race can go on later, with more contenders, if the machine is as quick: each one's race.json has the rate of
+matrix products before and after.
 """
 
 import json
@@ -132,7 +133,9 @@ def run(name, settings, pictures, held_out, minutes, samples, extractor, output,
         results, before = [], numpy_rate()
 
         def assess(minute, step, faces):
-            save_picture(folder / f"minute-{minute:03}.png", make_grid(faces.load_batch(range(64), 64)))
+            images = faces.load_batch(range(samples), 64)
+            np.save(folder / f"faces-{minute:03}.npy", images)
+            save_picture(folder / f"minute-{minute:03}.png", make_grid(images[:64]))
             results.append({"minutes": minute, "step": step, **evaluate(faces, held_out, extractor, 64)})
 
         if recipe is None:
