@@ -30,6 +30,7 @@ TINY = (
     "batch_size=4",
     "ema_half_life=20",
     "r1_interval=2",
+    "feature_weight=0",
 )
 LONGEST = ("test_fit.py", "test_start.py", "test_distribution.py", "test_engine.py", "test_cli.py", "test_evaluate.py")
 LONGEST += ("test_while_training.py", "test_progress.py")

@@ -108,9 +108,9 @@ def fit(
     continue from. The same command continues a run, a larger --steps extends it, Ctrl-C saves and leaves.
     Several --data are trained on as one set. How it is computed (--precision, --jit and so on) is chosen for this computer.
 
-    With --minutes the computer is measured for ten seconds; then the networks are those that make the best faces of 64x64
-    in this time (those of `default`, narrower ones, or those of `large`), and the steps those that fit into it. What to
-    expect is told, for pictures such as those that it was measured with. config.json keeps the choice, and the same command
+    With --minutes the computer is measured for twenty seconds; then the recipe is the one that makes the best faces of 64x64
+    in this time (`default`, or after hours `large`), and the steps are those that fit into it. What to expect is told, for
+    pictures such as those that it was measured with. config.json keeps the choice, and the same command
     continues the run without another; with --run NAME more --minutes or --steps extend it. With --recipe, --set or --from
     only the steps are chosen, and nothing is told.
 

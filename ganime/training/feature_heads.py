@@ -42,26 +42,27 @@ def build_heads(discriminator: keras.Model, group: int) -> tuple[keras.Model, ke
     if None in shape or shape[-1] != 3 or min(shape[:2]) < 32:
         raise InputError(f"feature_weight: the pretrained network takes pictures [32 or more, 32 or more, 3], not {shape}")
     policy = next((layer.dtype_policy for layer in discriminator.layers if layer.trainable_variables), keras.DTypePolicy())
-    with dtype_policy(policy.compute_dtype):  # its weights, too: they are frozen, and casting them would take time in every step
+    with dtype_policy(policy.compute_dtype):  # its weights are so, too: they are frozen, and a step need not cast them
         network = lite0.build_stages(read_weights(lite0.find_weights()), tuple(shape))
-    inputs = [keras.Input(features.shape[1:]) for features in network.outputs]
+    inputs = [keras.Input(features.shape[1:], dtype=features.dtype) for features in network.outputs]
     groups = [1] * (len(inputs) - 1) + [group]
-    logits = [_build_head(features, policy, size) for features, size in zip(inputs, groups, strict=True)]
+    with dtype_policy(policy.name):
+        logits = [_build_head(features, size) for features, size in zip(inputs, groups, strict=True)]
     return network, keras.Model(inputs, layers.Concatenate(dtype="float32")(logits), name="feature_heads")
 
 
-def _build_head(x, policy, group):
-    x, width = _convolve(x, WIDTH, 1, 1, policy), WIDTH
+def _build_head(x, group):
+    x, width = _convolve(x, WIDTH, 1, 1), WIDTH
     while x.shape[1] > COARSE:
         width = min(2 * width, WIDEST)
-        x = _convolve(x, width, 4, 2, policy)
+        x = _convolve(x, width, 4, 2)
     x = layers.Flatten()(append_deviation(x, group) if group > 1 else x)
     return layers.Dense(1, dtype="float32", kernel_initializer="zeros")(x)
 
 
-def _convolve(x, width, side, stride, policy):
+def _convolve(x, width, side, stride):
     options = initialized("torch", True, fan_in=side**2 * x.shape[-1])
-    return layers.LeakyReLU(0.2)(layers.Conv2D(width, side, stride, "same", dtype=policy, **options)(x))
+    return layers.LeakyReLU(0.2)(layers.Conv2D(width, side, stride, "same", **options)(x))
 
 
 def train_heads(gan, real: tf.Tensor, fakes: tf.Tensor) -> tf.Tensor:

@@ -23,23 +23,16 @@ TIMED = 6.0  # seconds of steps that are timed
 WARM_UP = 3  # steps before
 SPARE = 0.08  # share of the minutes for reading pictures, grids, plots and saving
 
-# What some minutes may be spent on: a recipe; the time of a step per picture, in that of `default`, on CPU cores in float32 (on
-# a GPU narrow networks gain less), and in bfloat16 with AMX, which multiplies by blocks of 32 channels; and KID-lite0 after so
-# many pictures of `faces64` (docs/research/ablation.md).
-_THIN = "generator_widths=192,96,48,24", "discriminator_widths=24,48,96,192"
-_EARLY = {4e3: 0.593, 8e3: 0.381, 12e3: 0.324, 32e3: 0.27, 64e3: 0.23}
+# What some minutes may be spent on: a recipe; the time of a step per picture, in that of `default` with its heads, on CPU cores
+# in float32 and in bfloat16 with AMX (on a GPU narrow networks gain less); and KID-lite0 after so many pictures of `faces64`
+# (docs/research/ablation.md).
 _CANDIDATES = (
     (
         get_recipe("default"),
         {"float32": 1.0, "bfloat16": 1.0},
-        {**_EARLY, 128e3: 0.182, 255e3: 0.120, 384e3: 0.095, 512e3: 0.082, 768e3: 0.070},
+        {4e3: 0.593, 8e3: 0.381, 12e3: 0.324, 32e3: 0.26, 64e3: 0.110, 97e3: 0.089, 167e3: 0.079, 337e3: 0.066},
     ),
-    (
-        get_recipe("default").override(*_THIN),
-        {"float32": 0.65, "bfloat16": 1.15},
-        {5e3: 0.61, 12e3: 0.41, 38e3: 0.255, 77e3: 0.204, 154e3: 0.169, 308e3: 0.129},
-    ),
-    (get_recipe("large"), {"float32": 3.0, "bfloat16": 2.9}, {1.3e6: 0.060, 3.7e6: 0.033}),
+    (get_recipe("large"), {"float32": 1.8, "bfloat16": 1.3}, {1.3e6: 0.060, 3.7e6: 0.033}),
 )
 
 
@@ -50,7 +43,7 @@ def choose_networks(
 
     Args:
         minutes: Of training.
-        images_per_second: Of `default` on the computer.
+        images_per_second: Of `default` on the computer in that time.
         precision: In which that is: bfloat16 on a CPU speeds some widths up more than others.
 
     Returns:
@@ -62,7 +55,7 @@ def choose_networks(
     for rate, (_, _, curve) in zip(rates, _CANDIDATES, strict=True):
         pictures, kernels = np.log([*curve]), np.log([*curve.values()])
         found.append(float(np.exp(np.interp(np.log(60 * minutes * rate), pictures, kernels, left=np.inf))))
-    # `default` is the first: what is no better by 5 % than that, where seeds differ by as much, is not worth other widths.
+    # `default` is the first: what is no better by 5 % than that, where seeds differ by as much, is not worth other networks.
     best = next(i for i, kernel in enumerate(found) if kernel <= 1.05 * min(found))
     return _CANDIDATES[best][0], rates[best], found[best] if math.isfinite(found[best]) else None
 
@@ -70,14 +63,13 @@ def choose_networks(
 def plan_training(
     minutes: float, recipe: Recipe | str | Mapping | None = None, engine: Engine | None = None
 ) -> tuple[Recipe, Plan]:
-    """Plan a training of some minutes on this computer, after some ten seconds of measuring.
+    """Plan a training of some minutes on this computer, after some twenty seconds of measuring.
 
     Sets global seeds, as `build_gan` does.
 
     Args:
         minutes: Of training, from its first step, with what is saved and drawn meanwhile.
-        recipe: What to train; by default what makes the best faces of 64x64 in this time: three quarters of the widths of
-            `default`, all of them, or `large`.
+        recipe: What to train; by default what makes the best faces of 64x64 in this time: `default`, or after hours `large`.
         engine: How to compute.
 
     Returns:

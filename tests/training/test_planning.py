@@ -39,14 +39,13 @@ def invoke(*arguments, code=0):
     return result.output
 
 
-@pytest.mark.parametrize(("precision", "widths"), [("float32", {192, 256, 384}), ("bfloat16", {256, 384})])
-def test_more_time_makes_better_faces_of_wider_networks(precision, widths, measured):
-    """With AMX, 24 channels take longer than 32."""
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_more_time_makes_better_faces_and_hours_wider_networks(precision, measured):
     plans = [plan_training(minutes, engine=Engine(precision=precision)) for minutes in (1, 3, 5, 10, 20, 45, 90, 400)]
     kernels = [plan.forecast for _, plan in plans]
     assert kernels == sorted(kernels, reverse=True) and 0.3 < kernels[0] < 0.6 and kernels[-1] < 0.06
     chosen = [recipe.generator_widths[0] for recipe, _ in plans]
-    assert chosen[1:] == sorted(chosen[1:]) and widths == {*chosen}
+    assert chosen == [256] * 7 + [384]
     assert {repr(recipe) for recipe in measured} == {repr(get_recipe("default"))}
 
 

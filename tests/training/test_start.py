@@ -25,7 +25,7 @@ from tests.training.small import make_small_gan, one_gan  # noqa: F401
 from tests.training.test_fit import assert_same_training
 
 HOW = [text for text in PLAIN if text.partition("=")[0] not in NETWORK_FIELDS]  # what is set where the networks are given
-RECIPE = get_recipe("default").override(*PLAIN)
+RECIPE = get_recipe("default").override(*PLAIN, "feature_after=0")
 
 
 def weights(gan):
@@ -90,7 +90,7 @@ def test_a_run_starts_with_both_networks_and_the_average_of_another_and_nothing_
     assert same(*([[variable.numpy() for variable in one.optimizer.variables]] for one in (gan, new)))
     assert int(gan.step) == 0 and gan.seed == 7
     expected = {name: getattr(RECIPE if name in NETWORK_FIELDS else get_recipe("default"), name) for name in asdict(RECIPE)}
-    assert asdict(gan_recipe) == expected
+    assert asdict(gan_recipe) == expected | {"feature_after": 0}
     assert run.read_config()["from"] == {"name": "source", "step": 2, "sha256": hash_file(source.state_path)}
     grids = [source.samples_path / "step-000002.png", run.samples_path / "step-000000.png"]
     assert grids[0].read_bytes() == grids[1].read_bytes()
@@ -183,6 +183,15 @@ def test_what_is_set_and_makes_other_networks_is_refused_with_both_values(source
     with pytest.raises(InputError, match="recipe: there is no field 'latent_sise'; did you mean latent_size"):
         fit(tmp_path / "new", {"latent_sise": 9}, DrawnFaces(20), steps=0, start=source)
     assert not (tmp_path / "new").exists()
+
+
+def test_heads_join_trained_networks_at_once_unless_it_is_said_when(source, tmp_path):
+    run, late = Run(tmp_path / "new"), get_recipe("default").override(*PLAIN, "feature_weight=1", "feature_after=99")
+    start = open_start(source, run)
+    assert start.adopt(None, "feature_weight=1").feature_after == start.adopt(late).feature_after == 0
+    assert start.adopt(None, "feature_after=7").feature_after == 7
+    given = ["default", {"feature_after": 8}, late]
+    assert [begin_from(start, run, recipe)[1].feature_after for recipe in given] == [0, 8, 99]
 
 
 def test_without_a_recipe_it_is_the_one_whose_networks_they_are(source, tmp_path):

@@ -129,7 +129,7 @@ def _convolve(x, weights, name, norm, filters, side=1, stride=1, activation="rel
 
 
 class _Depthwise(layers.DepthwiseConv2D):
-    """A frozen one, with its inputs' gradient in float32: in bfloat16 TensorFlow 2.21 takes 20 times as long for it on a CPU."""
+    """A frozen one, with its inputs' gradient in float32: in bfloat16 TensorFlow 2.21 takes 20 times as long on a CPU."""
 
     def call(self, inputs):
         kernel, strides = tf.cast(self.kernel, self.compute_dtype), (1, *self.strides, 1)
