@@ -79,8 +79,9 @@ def build_stages(
         stages: Which of the seven, counted from 1.
 
     Returns:
-        A model from images, float32 [batch, height, width, 3] in [-1, 1], to a list of these stages' outputs, float32: those of
-        the default have 24, 40, 112 and 320 channels, and a 4th, an 8th, a 16th and a 32nd of the sides.
+        A model from images, float32 [batch, height, width, 3] in [-1, 1], to these stages' outputs, a list in the compute dtype
+        of Keras' policy: those of the default have 24, 40, 112 and 320 channels, and a 4th, an 8th, a 16th and a 32nd of the
+        sides.
 
     Raises:
         InputError: If a weight is missing or of another shape.
