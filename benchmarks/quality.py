@@ -24,6 +24,7 @@ import numpy as np
 
 import ganime
 from benchmarks import machine_rate, run_code
+from ganime.data.arrays import ArrayPictures
 from ganime.files import atomic_write
 from ganime.metrics.evaluation import GeneratedPictures, evaluate, score_names
 from ganime.metrics.features import FeatureExtractor
@@ -60,20 +61,6 @@ print(published.BATCH)
 """
 
 
-class Faces:
-    """Given faces as a set of pictures."""
-
-    def __init__(self, faces):
-        self.faces = faces
-
-    def __len__(self):
-        return len(self.faces)
-
-    def load_batch(self, indices, size):
-        """uint8 [indices, size, size, 3]; the size is the faces' own."""
-        return self.faces[list(indices)]
-
-
 class Race(keras.callbacks.Callback):
     """Assess (minute, step, faces) at the given minutes of training; stop at the last."""
 
@@ -108,10 +95,10 @@ def train_published(python, module, pictures, minutes, samples, seed, output, as
             path = pictures.pictures.path(index).resolve()
             (faces / f"{index:06}{path.suffix}").symlink_to(path)
         output.mkdir(parents=True, exist_ok=True)
-        batch = int(run_code(python, PYTORCH, module, faces.parent, json.dumps(minutes), samples, seed, output.resolve()))
-    for minute in minutes:
-        steps, drawn = (output / f"{kind}-{minute:03}.npy" for kind in ("steps", "faces"))
-        assess(minute, int(np.load(steps)), Faces(np.load(drawn)))
+        batch = int(run_code(python, PYTORCH, module, faces.parent, json.dumps(minutes), samples, seed, folder))
+        for minute in minutes:
+            steps, drawn = (np.load(f"{folder}/{kind}-{minute:03}.npy") for kind in ("steps", "faces"))
+            assess(minute, int(steps), ArrayPictures(drawn))
     return batch
 
 
@@ -133,9 +120,9 @@ def run(name, settings, pictures, held_out, minutes, samples, extractor, output,
         results, before = [], numpy_rate()
 
         def assess(minute, step, faces):
-            images = faces.load_batch(range(samples), 64)
-            np.save(folder / f"faces-{minute:03}.npy", images)
-            save_picture(folder / f"minute-{minute:03}.png", make_grid(images[:64]))
+            faces = ArrayPictures(faces.load_batch(range(samples), 64))  # drawn once
+            np.save(folder / f"faces-{minute:03}.npy", faces.array)
+            save_picture(folder / f"minute-{minute:03}.png", make_grid(faces.array[:64]))
             results.append({"minutes": minute, "step": step, **evaluate(faces, held_out, extractor, 64)})
 
         if recipe is None:
