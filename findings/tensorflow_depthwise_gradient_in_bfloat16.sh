@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # TensorFlow 2.21.0 on a CPU: a depthwise convolution is about as quick in bfloat16 as in float32, but its gradient at the input
-# (here with a stride of 2) takes 20 times as long or more, and casting to float32 and back is far quicker than that. So a network such as
-# MobileNet or EfficientNet that is quick in bfloat16 becomes slower than in float32 once somebody asks for the gradient.
+# (here with a stride of 2) takes 20 times as long or more, and casting to float32 and back is far quicker than that. So a network
+# such as MobileNet or EfficientNet that is quick in bfloat16 becomes slower than in float32 once somebody asks for the gradient.
 # Seen, CPU time of bfloat16 in that of float32: forwards 1.0, the gradient 20 and 25, cast there and back 1.8 (a Xeon with AMX).
 set -euo pipefail
 folder=$(mktemp -d)

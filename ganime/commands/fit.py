@@ -108,11 +108,11 @@ def fit(
     continue from. The same command continues a run, a larger --steps extends it, Ctrl-C saves and leaves.
     Several --data are trained on as one set. How it is computed (--precision, --jit and so on) is chosen for this computer.
 
-    With --minutes the computer is measured for twenty seconds; then the recipe is the one that makes the best faces of 64x64
-    in this time (`default`, or after hours `large`), and the steps are those that fit into it. What to expect is told, for
-    pictures such as those that it was measured with. config.json keeps the choice, and the same command
-    continues the run without another; with --run NAME more --minutes or --steps extend it. With --recipe, --set or --from
-    only the steps are chosen, and nothing is told.
+    With --minutes the computer is measured for less than a minute; then the recipe is the one that makes the best faces of
+    64x64 in this time (`default`, or after hours `large`), and the steps are those that fit into it. What to expect is told,
+    for pictures such as those that it was measured with. config.json keeps the choice, and the same command continues the run
+    without another; with --run NAME more --minutes or --steps extend it. With --recipe, --set or --from only the steps are
+    chosen, and nothing is told.
 
     With --evaluate-every (1000 costs 8 % of the time on two cores) a tenth of the pictures, chosen by their content, is not
     trained on; the averaged generator is scored with them as `evaluate --part test --samples 1000` does, and the best one is

@@ -37,7 +37,7 @@ def settle_plan(run, minutes, recipe, given, engine):
         return recipe, None
     if config:
         raise InputError(f"run {show(run.name)} was started with --steps: go on so, or use --run with a new name")
-    echo("Measuring how fast this computer trains, for some twenty seconds.")
+    echo("Measuring how fast this computer trains, for less than a minute.")
     planned = plan_training(minutes, recipe if given else None, engine)
     clear_session()  # the layers of what is built next are numbered as if nothing had been built
     return planned

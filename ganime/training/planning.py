@@ -63,7 +63,7 @@ def choose_networks(
 def plan_training(
     minutes: float, recipe: Recipe | str | Mapping | None = None, engine: Engine | None = None
 ) -> tuple[Recipe, Plan]:
-    """Plan a training of some minutes on this computer, after some twenty seconds of measuring.
+    """Plan a training of some minutes on this computer, after less than a minute of measuring.
 
     Sets global seeds, as `build_gan` does.
 
