@@ -131,7 +131,7 @@ def fit(
 
     With --from a new run starts from trained networks: a run's, of its last state or of a step that it keeps; a file's, a
     whole GAN or a generator with NAME.discriminator.keras beside it; or those that ship with ganime. The recipe's fields that
-    say what the networks are come from there; all others are, without --recipe, those of the recipe with such networks.
+    say what the networks are come from there; all others are, without --recipe, those of the recipe with such a generator.
 
     \b
     Examples:

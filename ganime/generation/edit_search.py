@@ -25,8 +25,8 @@ from ganime.labels import labels_of, list_labels
 from ganime.networks.transposed import quick_network
 
 STRENGTH = 2.0  # deviations, at which all is tried
-SAMPLES = 6000  # faces of the regression
-GRADIENTS = 320  # faces whose exact gradients are taken
+SAMPLES = 12000  # faces of the regression
+GRADIENTS = 960  # faces whose exact gradients are taken
 RIDGES = (np.inf, 5.0, 1.5, 0.7)  # against the gradients' variance, which infinity leaves out of account
 TRIALS = 128  # faces on which ends are tried
 NEARLY_ALL = 0.99  # of them

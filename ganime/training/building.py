@@ -25,6 +25,7 @@ NETWORK_FIELDS = (
     *("latent_size", "generator_widths", "generator_slope", "discriminator_widths", "discriminator_slopes"),
     *("discriminator_norm", "head_channels", "minibatch_deviation"),
 )
+_NOT_OF_GENERATORS = "labels", *NETWORK_FIELDS[NETWORK_FIELDS.index("discriminator_widths") :]
 _INITIALIZERS = {"VarianceScaling": "torch", "GlorotUniform": "glorot", "RandomNormal": "normal"}
 
 
@@ -119,8 +120,12 @@ def network_recipe(values: Mapping) -> Recipe:
 
 
 def find_recipe(values: Mapping) -> Recipe:
-    """The first of `RECIPES` that has these `NETWORK_FIELDS`, but for labels; `default` if none has."""
-    wanted = {name: value for name, value in values.items() if name != "labels"}
+    """The first of `RECIPES` with such a generator, whatever the discriminator and the labels; `default` if none has.
+
+    Args:
+        values: `NETWORK_FIELDS` by name.
+    """
+    wanted = {name: value for name, value in values.items() if name not in _NOT_OF_GENERATORS}
     found = (recipe for recipe in RECIPES.values() if all(getattr(recipe, name) == value for name, value in wanted.items()))
     return next(found, get_recipe("default"))
 

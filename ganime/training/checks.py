@@ -21,7 +21,9 @@ REFUSED_CALLBACKS = {
 SHAPING = tuple(getattr(keras.layers, name) for name in ("Reshape", "Permute", "Flatten", "Cropping2D", "UpSampling2D"))
 UNWEIGHTED = "has no meaning for a GAN, in which all pictures weigh the same; leave it out"
 KERAS_ARGUMENTS = ("loss", "loss_weights", "weighted_metrics")  # of `compile`, which are refused
-SETTINGS_OF_LOSS = "relativistic, label_noise, label_smoothing, real_weight, fake_weight, generator_weight and r1_weight"
+SETTINGS_OF_LOSS = (
+    "relativistic, label_noise, label_smoothing, real_weight, fake_weight, generator_weight, r1_weight and feature_weight"
+)
 
 
 def check_networks(generator: keras.Model, discriminator: keras.Model) -> None:

@@ -60,7 +60,7 @@ def fit(
     Args:
         run: Where everything of this training lives: a run, its name or its path.
         recipe: How to train, the name of a recipe, or a dictionary of a recipe's fields; what it lacks is the default's. With
-            `start`, None is the recipe whose networks these are, `default` where there is none.
+            `start`, None is the recipe with such a generator, `default` where there is none.
         pictures: What to train on: `PictureFolder`, `PackedPictures`, `DrawnFaces` or a part of them that `split` gave; what
             `ganime.open_pictures` takes, such as the path of a folder; or an array, uint8 or float in [-1, 1],
             [count, size, size, 3]. Anything serves that has `len()`, `load_batch(indices, size)` to uint8

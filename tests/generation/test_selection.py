@@ -14,7 +14,7 @@ from ganime.generation.selection import Judge, judge_path
 from ganime.networks import build_generator
 from tests.conftest import FACES64
 
-KEPT = 2, 22, 23, 41, 42, 47, 49, 54  # the best of the first 64 that ships
+KEPT = 23, 26, 39, 41, 42, 54, 56, 63  # the best of the first 64 that ships
 
 
 def some_judge():

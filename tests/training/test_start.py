@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import click
 import keras
@@ -194,12 +194,13 @@ def test_heads_join_trained_networks_at_once_unless_it_is_said_when(source, tmp_
     assert [begin_from(start, run, recipe)[1].feature_after for recipe in given] == [0, 8, 99]
 
 
-def test_without_a_recipe_it_is_the_one_whose_networks_they_are(source, tmp_path):
+def test_without_a_recipe_it_is_the_one_with_such_a_generator(source, tmp_path):
     run = Run(tmp_path / "new")
     shipped = open_start("shipped", run)
-    assert shipped.adopt(None) == RECIPES["large"]
-    assert shipped.adopt(None, "batch_size=8") == begin_from(shipped, run, RECIPES["large"].override("batch_size=8"))[1]
-    assert begin_from(shipped, run, None)[1] == RECIPES["large"]
+    as_large = replace(RECIPES["large"], discriminator_widths=(96, 192, 384, 768))
+    assert shipped.adopt(None) == as_large
+    assert shipped.adopt(None, "batch_size=8") == begin_from(shipped, run, as_large.override("batch_size=8"))[1]
+    assert begin_from(shipped, run, None)[1] == as_large
     assert begin_from(shipped, run, "default")[1].batch_size == RECIPES["default"].batch_size
     tiny = open_start(source, run)
     assert tiny.adopt(None) == tiny.adopt(RECIPES["default"])
