@@ -23,6 +23,11 @@ from ganime.generation.archive import WEIGHTS, read_members
 from ganime.training.building import build_networks
 
 
+def round_to_bfloat16(weights):
+    """The nearest float32 whose last 16 bits are 0."""
+    return tf.cast(tf.cast(weights, "bfloat16"), "float32").numpy()
+
+
 def compress(path):
     """Write a `.keras` file anew, its weights compressed."""
     members, packed = read_members(path), io.BytesIO()
@@ -50,7 +55,7 @@ def main(run, output):
     run, beside = ganime.Run(run), output.with_name(f"{output.stem}.discriminator.keras")
     gan = ganime.load_gan(run)
     discriminator = build_networks(ganime.Recipe(**run.read_config()["recipe"]))[1]  # in float32
-    discriminator.set_weights([tf.cast(tf.cast(array, "bfloat16"), "float32") for array in gan.discriminator.get_weights()])
+    discriminator.set_weights([round_to_bfloat16(array) for array in gan.discriminator.get_weights()])
     discriminator.save(beside)
     compress(beside)
     gan.averaged_generator.save(output)

@@ -197,7 +197,7 @@ _OURS = Recipe(
 RECIPES = {
     # What makes the best faces in some minutes of a CPU; docs/research/ablation.md.
     "default": dataclasses.replace(_OURS, feature_weight=1.0, feature_after=32_000),
-    # Wider, slower and averaged over longer: for a GPU, or for days. It made checkpoints/anime-face-64.keras.
+    # Wider, slower and averaged over longer: for a GPU, or for days. checkpoints/anime-face-64.keras began so.
     "large": dataclasses.replace(
         _OURS,
         generator_widths=(384, 192, 96, 48),

@@ -9,14 +9,17 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import click
+import keras
+import numpy as np
 import pytest
 
-from benchmarks import ablation, quality
+from benchmarks import ablation, quality, ship
 from benchmarks.faults.compare import read_whole
 from benchmarks.faults.damage import damage
 from benchmarks.faults.tries import PACKED, Bad, Command, Try
 from ganime.data.drawn import DrawnFaces
 from ganime.recipes import get_recipe
+from ganime.training.building import build_networks
 from tests.conftest import PLAIN
 
 
@@ -167,3 +170,22 @@ def test_a_campaign_of_faults_runs():
     command = [sys.executable, "-m", "benchmarks.faults", "--tries", "1", "--kind", "generator"]
     result = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1])
     assert (result.returncode, result.stdout.splitlines()[1].split()) == (0, ["generator", "1", "0", "0", "0"]), result
+
+
+def test_a_compressed_network_is_the_same_in_half_the_bytes(tmp_path):
+    discriminator, path = build_networks(get_recipe("default"))[1], tmp_path / "d.keras"
+    discriminator.set_weights([ship.round_to_bfloat16(array) for array in discriminator.get_weights()])
+    discriminator.save(path)
+    plain = path.stat().st_size
+    ship.compress(path)
+    assert path.stat().st_size < plain / 2
+    again = keras.models.load_model(path)
+    assert all(np.array_equal(*arrays) for arrays in zip(again.get_weights(), discriminator.get_weights(), strict=True))
+
+
+def test_weights_are_rounded_to_the_nearest_bfloat16():
+    weights = np.float32([0, 1, 1 + 2**-9, 1 + 2**-7, -3.14159, 1e-30])
+    rounded = ship.round_to_bfloat16(weights)
+    assert rounded.dtype == np.float32
+    assert np.array_equal(rounded[:4], np.float32([0, 1, 1, 1 + 2**-7]))
+    assert np.allclose(rounded, weights, rtol=2**-8, atol=0)

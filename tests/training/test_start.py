@@ -20,7 +20,7 @@ from ganime.state import read_state
 from ganime.training.building import NETWORK_FIELDS, build_gan, build_networks, read_fields
 from ganime.training.fit import fit
 from ganime.training.loading import begin_from, load_gan, open_start
-from tests.conftest import PLAIN
+from tests.conftest import FACES64, PLAIN
 from tests.training.small import make_small_gan, one_gan  # noqa: F401
 from tests.training.test_fit import assert_same_training
 
@@ -206,6 +206,16 @@ def test_without_a_recipe_it_is_the_one_with_such_a_generator(source, tmp_path):
     assert tiny.adopt(None) == tiny.adopt(RECIPES["default"])
     with pytest.raises(InputError, match="recipe: None is not"):
         begin_from(None, run, None)
+
+
+@pytest.mark.skipif(not FACES64.is_dir(), reason="no real faces here")
+def test_the_shipped_discriminator_tells_its_generators_faces_from_held_out_pictures(tmp_path):
+    start, (_, held_out) = open_start("shipped", Run(tmp_path / "new")), ganime.split(ganime.PictureFolder(FACES64), 64)
+    discriminator = build_networks(start.adopt(None))[1]
+    discriminator.set_weights(start.weights[1])
+    faces = held_out.load_batch(range(64), 64), ganime.sample(ganime.load_generator(), range(64))
+    real, generated = (discriminator.predict(pictures / np.float32(127.5) - 1, verbose=0) for pictures in faces)
+    assert (real > generated.T).mean() > 0.9
 
 
 @pytest.mark.parametrize("name", ["gan.keras", "face.keras"])
