@@ -9,7 +9,7 @@ moves the logits of 64 of the generator's faces is printed.
 
 import io
 import os
-import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 import ganime
-from ganime.generation.archive import WEIGHTS, read_members
+from ganime.generation.archive import read_archive
 from ganime.training.building import build_networks
 
 
@@ -30,7 +30,7 @@ def round_to_bfloat16(weights):
 
 def compress(path):
     """Write a `.keras` file anew, its weights compressed."""
-    members, packed = read_members(path), io.BytesIO()
+    archive, packed = read_archive(path), io.BytesIO()
 
     def copy(name, item):
         if isinstance(item, h5py.Dataset):
@@ -40,11 +40,9 @@ def compress(path):
             target = weights.require_group(name)
         target.attrs.update(item.attrs)
 
-    with h5py.File(io.BytesIO(members[WEIGHTS])) as plain, h5py.File(packed, "w") as weights:
+    with h5py.File(io.BytesIO(archive.weights)) as plain, h5py.File(packed, "w") as weights:
         plain.visititems(copy)
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in (members | {WEIGHTS: packed.getvalue()}).items():
-            archive.writestr(name, content)
+    replace(archive, weights=packed.getvalue()).write(path)
 
 
 @click.command()
@@ -59,7 +57,7 @@ def main(run, output):
     discriminator.save(beside)
     compress(beside)
     gan.averaged_generator.save(output)
-    faces = ganime.paint(ganime.load_generator(output), ganime.from_seeds(range(64), gan.generator.input_shape[-1])) / 127.5 - 1
+    faces = ganime.sample(ganime.load_generator(output), seeds=range(64)) / 127.5 - 1
     before, after = (np.ravel(network(faces)) for network in (gan.discriminator, keras.models.load_model(beside)))
     print(f"logits differ by {np.abs(before - after).max():.2g} at most; their deviation is {before.std():.2g}")
     for path in (output, beside):

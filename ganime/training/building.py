@@ -19,13 +19,13 @@ from ganime.training.gan import GAN
 from ganime.training.optimizer import FusedAdam
 
 _SHARED = ("image_size", "bias", "norm_momentum", "norm_epsilon", "initializer", "labels")
+_GENERATOR = ("latent_size", "generator_widths", "generator_slope")
 # The fields of a recipe that say what networks are built, but not how they are trained.
 NETWORK_FIELDS = (
     *_SHARED,
-    *("latent_size", "generator_widths", "generator_slope", "discriminator_widths", "discriminator_slopes"),
-    *("discriminator_norm", "head_channels", "minibatch_deviation"),
+    *_GENERATOR,
+    *("discriminator_widths", "discriminator_slopes", "discriminator_norm", "head_channels", "minibatch_deviation"),
 )
-_NOT_OF_GENERATORS = "labels", *NETWORK_FIELDS[NETWORK_FIELDS.index("discriminator_widths") :]
 _INITIALIZERS = {"VarianceScaling": "torch", "GlorotUniform": "glorot", "RandomNormal": "normal"}
 
 
@@ -125,7 +125,7 @@ def find_recipe(values: Mapping) -> Recipe:
     Args:
         values: `NETWORK_FIELDS` by name.
     """
-    wanted = {name: value for name, value in values.items() if name not in _NOT_OF_GENERATORS}
+    wanted = {name: values[name] for name in (*_SHARED, *_GENERATOR) if name != "labels"}
     found = (recipe for recipe in RECIPES.values() if all(getattr(recipe, name) == value for name, value in wanted.items()))
     return next(found, get_recipe("default"))
 
