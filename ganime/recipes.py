@@ -34,6 +34,7 @@ class Recipe:
     latent_size: int = _field(100, "length of the latents", 1, 4096)
     labels: tuple[str, ...] = _field((), "what pictures are told apart by; `fit --labels` sets them", most=MOST_LABELS)
     generator_widths: tuple[int, ...] = _field((512, 256, 128, 64), "channels, coarsest first", 1, 8192)
+    generator_depth: int = _field(1, "layers at each side; all but the first do nothing at first", 1, 16)
     generator_slope: float = _field(0.0, "negative slope of the leaky ReLU; 0: ReLU", 0, 1)
     discriminator_widths: tuple[int, ...] = _field((64, 128, 256, 512), "channels, finest first", 1, 8192)
     discriminator_slopes: tuple[float, ...] = _field((0.2,), "negative slopes; the last repeats", 0, 1)
@@ -76,7 +77,10 @@ class Recipe:
         for field in fields(self):
             object.__setattr__(self, field.name, _check(field, getattr(self, field.name)))
         for name in ("generator_widths", "discriminator_widths"):
-            weights = 16 * sum(before * after for before, after in pairwise(getattr(self, name)))
+            widths = getattr(self, name)
+            weights = 16 * sum(before * after for before, after in pairwise(widths))
+            if name == "generator_widths":
+                weights += 9 * (self.generator_depth - 1) * sum(width**2 for width in widths)
             if weights > MOST_WEIGHTS:
                 raise InputError(f"{name}: {weights:,} weights are too many for a network; {MOST_WEIGHTS:,} are allowed")
         check_labels(self.labels)

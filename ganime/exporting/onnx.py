@@ -70,7 +70,8 @@ class _Graph:
         for i, layer in enumerate(rest, 1):
             kernel = self._kernel(str(i), layer, lambda array: array.transpose(3, 2, 0, 1))
             bias = self._constant(f"bias.{i}", layer.bias)
-            x = self._add("ConvTranspose", x, kernel, bias, kernel_shape=[4, 4], strides=[2, 2], pads=[1, 1, 1, 1])
+            sides = {"kernel_shape": layer.kernel.shape[:2], "strides": [layer.stride] * 2, "pads": [1, 1, 1, 1]}
+            x = self._add("ConvTranspose", x, kernel, bias, **sides)
             x = self._activate(x, layer.slope)
         self._add("Transpose", x, perm=[0, 2, 3, 1])
         self.nodes[-1].output[0] = "images"

@@ -8,9 +8,9 @@ from ganime.generation.chain import Chain
 class ChainModule(tf.Module):
     """Images [batch, height, width, 3] of latents [batch, latent_size], float32.
 
-    Transposed convolutions are plain ones here, whose four pixels around each corner are then laid side by side
-    (sub-pixel convolution, Shi et al. 2016, https://arxiv.org/abs/1609.05158). The numbers are the same, and no shape depends
-    on the batch, for which LiteRT leaves its quick kernels.
+    Transposed convolutions are plain ones here; of those that double the side, the four pixels around each corner are then laid
+    side by side (sub-pixel convolution, Shi et al. 2016, https://arxiv.org/abs/1609.05158). The numbers are the same, and no
+    shape depends on the batch, for which LiteRT leaves its quick kernels.
 
     Args:
         chain: The generator.
@@ -20,7 +20,8 @@ class ChainModule(tf.Module):
         super().__init__()
         self._slopes = [layer.slope for layer in chain.layers]
         self._shape = chain.layers[0].kernel.shape[:3]
-        self._kernels = [tf.Variable(_arrange(layer), trainable=False) for layer in chain.layers]
+        self._strides = [layer.stride for layer in chain.layers]
+        self._kernels = [tf.Variable(_arrange(layer, i == 0), trainable=False) for i, layer in enumerate(chain.layers)]
         self._biases = [tf.Variable(layer.bias, trainable=False) for layer in chain.layers]
         latents = tf.TensorSpec([None, chain.latent_size], tf.float32, name="latents")
         self.serve = tf.function(lambda latents: {"images": self._draw(latents)}, input_signature=[latents])
@@ -28,19 +29,23 @@ class ChainModule(tf.Module):
     def _draw(self, latents):
         x = tf.reshape(tf.matmul(latents, self._kernels[0]), [-1, *self._shape])
         x = _activate(x + self._biases[0], self._slopes[0])
-        for kernel, bias, slope in zip(self._kernels[1:], self._biases[1:], self._slopes[1:], strict=True):
-            corners = tf.nn.conv2d(tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]]), kernel, 1, "VALID")
-            corners = _activate(corners + tf.tile(bias, [4]), slope)
-            x = tf.nn.depth_to_space(corners, 2)[:, 1:-1, 1:-1]
+        layers = zip(self._kernels, self._biases, self._slopes, self._strides, strict=True)
+        for kernel, bias, slope, stride in list(layers)[1:]:
+            x = tf.nn.conv2d(tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]]), kernel, 1, "VALID")
+            x = _activate(x + tf.tile(bias, [stride**2]), slope)
+            if stride == 2:
+                x = tf.nn.depth_to_space(x, 2)[:, 1:-1, 1:-1]
         return x
 
 
-def _arrange(layer):
-    """The kernel as that of a product or, [2, 2, inputs, 4 outputs], of the convolution around corners."""
+def _arrange(layer, first):
+    """The kernel as that of a product, of a plain convolution or, [2, 2, inputs, 4 outputs], of the one around corners."""
     kernel = layer.weights
     outputs, inputs = kernel.shape[2:]
-    if layer.stride == 1:
+    if first:
         return kernel.transpose(3, 0, 1, 2).reshape(inputs, -1)
+    if layer.stride == 1:
+        return kernel[::-1, ::-1].transpose(0, 1, 3, 2)
     corners = kernel.reshape(2, 2, 2, 2, outputs, inputs)[::-1, :, ::-1]
     return corners.transpose(0, 2, 5, 1, 3, 4).reshape(2, 2, inputs, 4 * outputs)
 

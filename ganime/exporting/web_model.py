@@ -102,7 +102,8 @@ def run_web_model(path: str | os.PathLike, latents: np.ndarray, kernel: Path | N
         weights, scale = (tensors.get(f"layers.{i}.{name}") for name in ("kernel", "scale"))
         weights = weights.astype(np.float32) if scale is None else dequantize(weights, scale)
         slope = -1.0 if layer["slope"] is None else layer["slope"]
-        kernel.call("add_layer", kernel.put(weights), kernel.put(tensors[f"layers.{i}.bias"]), *weights.shape, slope)
+        places = kernel.put(weights), kernel.put(tensors[f"layers.{i}.bias"])
+        kernel.call("add_layer", *places, *weights.shape, layer["stride"], slope)
     height, width = (int(metadata[name]) for name in ("height", "width"))
     images = []
     for start in range(0, len(latents), BATCH):
@@ -151,7 +152,7 @@ class _Kernel:
         try:
             return self._exports[name](self._store, *arguments)
         except self._trap as error:
-            raise GanimeError("this generator is too large for the web page: more than 8 layers, or more than 4 GB") from error
+            raise GanimeError("this generator is too large for the web page: more than 64 layers, or more than 4 GB") from error
 
     def write(self, place, array):
         self._exports["memory"].write(self._store, np.ascontiguousarray(array, "<f4").tobytes(), place)

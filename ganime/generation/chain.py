@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import math
 import os
 from dataclasses import dataclass
 
@@ -18,7 +19,8 @@ class Layer:
     Attributes:
         kernel: [height, width, outputs, inputs], as Keras has it; float32, or what `ganime.exporting` made of it.
         bias: float32 [outputs].
-        stride: 1: one pixel becomes as large as the kernel ("valid"). 2: the kernel is 4x4 and the side doubles ("same").
+        stride: 2: the kernel is 4x4 and the side doubles ("same"). 1: the kernel is 3x3 and the side stays ("same"), but for the
+            first layer, where one pixel becomes as large as the kernel ("valid").
         slope: Of the (leaky) ReLU below zero, 0 to 1; None: tanh instead.
     """
 
@@ -35,7 +37,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Chain:
-    """Transposed convolutions that make images [-1, 1] of latents, the first of stride 1 and all others of stride 2.
+    """Transposed convolutions that make images [-1, 1] of latents.
 
     Attributes:
         layers: From coarse to fine.
@@ -55,7 +57,7 @@ class Chain:
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """Height, width and channels of the images."""
-        height, width = (side << len(self.layers) - 1 for side in self.layers[0].kernel.shape[:2])
+        height, width = (side * math.prod(layer.stride for layer in self.layers) for side in self.layers[0].kernel.shape[:2])
         return height, width, len(self.layers[-1].bias)
 
 
@@ -94,7 +96,7 @@ def _read(network, weights):
     chain = []
     while rest:
         convolution, *rest = rest
-        kernel, bias, stride = _read_convolution(convolution)
+        kernel, bias, stride = _read_convolution(convolution, first=not chain)
         if rest[0].kind == "BatchNormalization":
             norm, *rest = rest
             scale, offset = _read_norm(norm)
@@ -105,7 +107,6 @@ def _read(network, weights):
     latent_size = start.config["batch_shape"][1]
     sizes = [latent_size, *(len(layer.bias) for layer in chain)]
     _require(reshape.config["target_shape"] == [1, 1, latent_size] and start.config["batch_shape"] == [None, latent_size])
-    _require([layer.stride for layer in chain] == [1] + [2] * (len(chain) - 1))
     _require([layer.kernel.shape[3] for layer in chain] == sizes[:-1] and sizes[-1] == 3)
     _require(all(np.isfinite(array).all() for layer in chain for array in (layer.kernel, layer.bias)))
     labels = read_layer_name(reshape.config["name"])
@@ -151,12 +152,12 @@ def _require(condition):
         raise Unsupported
 
 
-def _read_convolution(part):
+def _read_convolution(part, first):
     config = part.config
     usual = config["data_format"], config["dilation_rate"], config["activation"], config["output_padding"]
     _require(part.kind == "Conv2DTranspose" and usual == ("channels_last", [1, 1], "linear", None))
-    geometry = config["strides"], config["padding"]
-    _require(geometry == ([1, 1], "valid") or (*geometry, config["kernel_size"]) == ([2, 2], "same", [4, 4]))
+    geometry = config["strides"], config["padding"], config["kernel_size"]
+    _require(geometry[:2] == ([1, 1], "valid") if first else geometry in (([2, 2], "same", [4, 4]), ([1, 1], "same", [3, 3])))
     kernel, *bias = part.variables
     _require(kernel.shape[:3] == (*config["kernel_size"], config["filters"]))  # all of it, as Keras would
     _require([offset.shape for offset in bias] == [kernel.shape[2:3]] * config["use_bias"])

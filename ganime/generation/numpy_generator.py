@@ -38,7 +38,7 @@ class NumpyGenerator:
                 raise Unsupported
         self.labels = chain.labels
         self.input_shape, self.output_shape = (None, chain.latent_size), (None, *chain.image_shape)
-        self._steps = [_make_step(layer) for layer in chain.layers]
+        self._steps = [_make_step(layer, first=i == 0) for i, layer in enumerate(chain.layers)]
 
     def __call__(self, latents: np.ndarray) -> np.ndarray:
         """Images, float32 [count, height, width, 3] in [-1, 1], of latents [count, latent_size].
@@ -56,13 +56,12 @@ class NumpyGenerator:
         return images
 
 
-def _make_step(layer):
+def _make_step(layer, first):
     """A function for a layer. The kernel is brought into the form that its product takes once."""
     flat = np.ascontiguousarray(layer.weights.transpose(3, 0, 1, 2).reshape(layer.kernel.shape[3], -1))
-    convolve = _expand if layer.stride == 1 else _double
 
     def step(x):
-        x = convolve(x, flat, layer.kernel.shape)
+        x = _expand(x, flat, layer.kernel.shape) if first else _convolve(x, flat, layer.kernel.shape, layer.stride)
         x += layer.bias
         return np.tanh(x) if layer.slope is None else np.maximum(x, np.float32(layer.slope) * x)
 
@@ -74,12 +73,11 @@ def _expand(x, flat, shape):
     return (x.reshape(len(x), -1) @ flat).reshape(-1, *shape[:3])
 
 
-def _double(x, flat, shape):
-    """A transposed convolution of 4x4 kernels and stride 2: the parts of all pixels are added where they overlap."""
+def _convolve(x, flat, shape, stride):
+    """A transposed convolution of stride 2 or 1: the parts of all pixels are added where they overlap."""
     count, height, width, inputs = x.shape
     parts = (x.reshape(-1, inputs) @ flat).reshape(count, height, width, *shape[:3])
-    images = np.zeros((count, 2 * height + 2, 2 * width + 2, shape[2]), np.float32)
-    for i in range(4):
-        for j in range(4):
-            images[:, i : i + 2 * height : 2, j : j + 2 * width : 2] += parts[:, :, :, i, j]
+    images = np.zeros((count, stride * height + 2, stride * width + 2, shape[2]), np.float32)
+    for i, j in np.ndindex(shape[:2]):
+        images[:, i : i + stride * height : stride, j : j + stride * width : stride] += parts[:, :, :, i, j]
     return images[:, 1:-1, 1:-1]

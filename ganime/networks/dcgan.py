@@ -22,6 +22,7 @@ def build_generator(
     norm_epsilon: float = 1e-5,
     initializer: str = "torch",
     labels: tuple[str, ...] = (),
+    depth: int = 1,
 ) -> keras.Model:
     """Build a generator: latents to pictures by transposed convolutions, each but the last with batch normalization.
 
@@ -38,6 +39,9 @@ def build_generator(
             `"normal"` (deviation 0.02, the DCGAN paper's).
         labels: Names of the labels, if it is to draw faces of one or the other. Each latent then ends in a weight for each, 1
             for the face's own and 0 for all others; what the first layer makes of a weight is the label's embedding.
+        depth: Number of layers at each side but the last. Those besides the one that leads there have 3x3 kernels and no
+            normalization, and start as the identity: where the slope is 0 they change no picture at first (Net2DeeperNet,
+            Chen et al. 2016, https://arxiv.org/abs/1511.05641).
 
     Returns:
         A model from latents, float32 [batch, latent_size + number of labels], to images, float32
@@ -54,6 +58,7 @@ def build_generator(
     shared = {"bias": bias, "norm_momentum": norm_momentum, "norm_epsilon": norm_epsilon, "initializer": initializer}
     check_keras_settings()
     within_bounds(image_size=image_size, latent_size=latent_size, generator_widths=widths, generator_slope=slope, **shared)
+    within_bounds(generator_widths=widths, generator_depth=depth)
     labels = within_bounds(labels=labels)["labels"]
     base, doublings = _pyramid(image_size)
     size = latent_size + len(labels)
@@ -66,12 +71,23 @@ def build_generator(
         x = layers.Conv2DTranspose(width, kernel, stride, padding, **options)(x)
         x = layers.BatchNormalization(momentum=norm_momentum, epsilon=norm_epsilon)(x)
         x = _activation(slope)(x)
+        for _ in range(depth - 1):
+            x = layers.Conv2DTranspose(width, 3, 1, "same", kernel_initializer="zeros")(x)
+            x = _activation(slope)(x)
     x = layers.Conv2DTranspose(3, 4, 2, "same", dtype="float32", **initialized(initializer, bias, fan_in=4**2 * 3))(x)
     images = layers.Activation("tanh", dtype="float32", name="images")(x)
     generator = keras.Model(latents, images, name="generator")
+    for layer in generator.layers:
+        if keeps_side(layer):
+            layer.kernel.assign(keras.ops.pad(keras.ops.eye(layer.filters)[None, None], [(1, 1), (1, 1), (0, 0), (0, 0)]))
     if labels:
         _strengthen_labels(generator, latent_size)
     return generator
+
+
+def keeps_side(layer: keras.layers.Layer) -> bool:
+    """Whether a layer of `build_generator` is one of those that `depth` adds."""
+    return isinstance(layer, layers.Conv2DTranspose) and layer.kernel_size == (3, 3)
 
 
 def _strengthen_labels(generator, latent_size):

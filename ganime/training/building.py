@@ -6,12 +6,14 @@ from contextlib import nullcontext
 from dataclasses import fields
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from ganime.bounds import check_whole, suggest
 from ganime.errors import GanimeError, InputError
 from ganime.labels import labels_of
 from ganime.networks import build_discriminator, build_generator
+from ganime.networks.dcgan import keeps_side
 from ganime.recipes import RECIPES, Recipe, get_recipe
 from ganime.training.checks import batch_multiple
 from ganime.training.engine import DTYPE_POLICIES, Engine, dtype_policy
@@ -19,7 +21,7 @@ from ganime.training.gan import GAN
 from ganime.training.optimizer import FusedAdam
 
 _SHARED = ("image_size", "bias", "norm_momentum", "norm_epsilon", "initializer", "labels")
-_GENERATOR = ("latent_size", "generator_widths", "generator_slope")
+_GENERATOR = ("latent_size", "generator_widths", "generator_depth", "generator_slope")
 # The fields of a recipe that say what networks are built, but not how they are trained.
 NETWORK_FIELDS = (
     *_SHARED,
@@ -86,7 +88,11 @@ def build_networks(recipe: Recipe) -> tuple[keras.Model, keras.Model]:
     """The generator and the discriminator of a recipe."""
     shared = {name: getattr(recipe, name) for name in _SHARED}
     generator = build_generator(
-        latent_size=recipe.latent_size, widths=recipe.generator_widths, slope=recipe.generator_slope, **shared
+        latent_size=recipe.latent_size,
+        widths=recipe.generator_widths,
+        depth=recipe.generator_depth,
+        slope=recipe.generator_slope,
+        **shared,
     )
     discriminator = build_discriminator(
         widths=recipe.discriminator_widths,
@@ -130,6 +136,29 @@ def find_recipe(values: Mapping) -> Recipe:
     return next(found, get_recipe("default"))
 
 
+def can_become(fields: Mapping, others: Mapping) -> bool:
+    """Whether networks of some `NETWORK_FIELDS` can be trained on as those of others: as the same, or with a deeper generator."""
+    if others["generator_depth"] > fields["generator_depth"] and not fields["generator_slope"]:
+        others = {**others, "generator_depth": fields["generator_depth"]}
+    return fields == others or same_networks(*(build_networks(network_recipe(values)) for values in (fields, others)))
+
+
+def deepen(weights: list[np.ndarray], depth: int, network: keras.Model) -> list[np.ndarray]:
+    """Weights for a network, which may be a deeper generator: those of the layers that it has besides are its own.
+
+    Args:
+        weights: Of the network, or of such a generator of less depth.
+        depth: Its `generator_depth`.
+        network: With first weights.
+    """
+    given, filled, at = iter(weights), [], 0
+    for layer in network.layers:
+        at = at + 1 if keeps_side(layer) else 1 if isinstance(layer, keras.layers.Conv2DTranspose) else at
+        own = layer.get_weights()
+        filled += own if keeps_side(layer) and at > depth else [next(given) for _ in own]
+    return filled
+
+
 def same_networks(networks: tuple, others: tuple) -> bool:
     """Whether networks are of the same layers and labels, whatever layers are called and in which precision they compute."""
     same_layers = [*map(_write_down, networks)] == [*map(_write_down, others)]
@@ -141,6 +170,7 @@ def _guess_fields(generator, discriminator):
     g_convolutions, g_norms, g_activations = _parts(generator)
     d_convolutions, d_norms, d_activations = _parts(discriminator)
     hidden, labels = len(d_activations), labels_of(generator)
+    sides = [layer for layer in g_convolutions[:-1] if not keeps_side(layer)]
     slopes = [layer.negative_slope for layer in d_activations]
     while slopes[1:] and slopes[-1] == slopes[-2]:
         slopes.pop()
@@ -153,7 +183,8 @@ def _guess_fields(generator, discriminator):
         "initializer": _INITIALIZERS[type(g_convolutions[0].kernel_initializer).__name__],
         "labels": labels,
         "latent_size": generator.input_shape[1] - len(labels),
-        "generator_widths": tuple(layer.filters for layer in g_convolutions[:-1]),
+        "generator_widths": tuple(layer.filters for layer in sides),
+        "generator_depth": len(g_activations) // len(sides),
         "generator_slope": float(g_activations[0].negative_slope),
         "discriminator_widths": tuple(layer.filters for layer in d_convolutions[:hidden]),
         "discriminator_slopes": tuple(map(float, slopes)),

@@ -22,11 +22,10 @@ from ganime.training.building import (
     NETWORK_FIELDS,
     as_recipe,
     build_gan,
-    build_networks,
+    can_become,
+    deepen,
     find_recipe,
-    network_recipe,
     read_fields,
-    same_networks,
 )
 from ganime.training.checks import check_networks
 from ganime.training.engine import Engine
@@ -118,7 +117,7 @@ class Start:
 
     def adopt(self, recipe: Recipe | None, *assignments: str, **values) -> Recipe:
         """The recipe for training on: its networks are these, all else is as the recipe has it, but for `feature_after`, which
-        is 0 unless it is set: these networks have been trained already.
+        is 0 unless it is set: these networks have been trained already. The generator may become deeper.
 
         Args:
             recipe: How to train; None is as `find_recipe` finds it.
@@ -131,7 +130,7 @@ class Start:
         kept = {name: value for name, value in ({"feature_after": 0} | self.fields).items() if name not in named}
         recipe = (recipe or find_recipe(self.fields)).override(*assignments, **kept, **values)
         wanted = {name: getattr(recipe, name) for name in NETWORK_FIELDS}
-        if wanted != self.fields and not same_networks(build_networks(recipe), build_networks(network_recipe(self.fields))):
+        if not can_become(self.fields, wanted):
             set_otherwise = (f"{n} is {ours}, set to {wanted[n]}" for n, ours in self.fields.items() if wanted[n] != ours)
             raise InputError(
                 f"the networks of {show(self.origin['name'])} are given: {'; '.join(set_otherwise)}. Leave out what is set of "
@@ -148,7 +147,7 @@ class Start:
         if self.weights is None:
             raise GanimeError("the run's state was there a moment ago, and is gone; start again")
         for network, weights in zip((gan.generator, gan.discriminator, gan.averaged_generator), self.weights, strict=True):
-            network.set_weights(weights)
+            network.set_weights(deepen(weights, self.fields["generator_depth"], network))
 
 
 def begin_from(

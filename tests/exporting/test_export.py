@@ -57,7 +57,10 @@ def test_each_format_makes_what_keras_makes_for_any_batch(tmp_path, generator_pa
     assert [*tmp_path.iterdir()] == [written.path]
 
 
-@pytest.mark.parametrize("options", [{"slope": 0.2, "image_size": 48, "widths": (9, 7, 5)}, {"image_size": 64, "widths": (4,)}])
+@pytest.mark.parametrize(
+    "options",
+    [{"slope": 0.2, "image_size": 48, "widths": (9, 7, 5)}, {"image_size": 64, "widths": (4,)}, {"depth": 2, "widths": (7, 6, 5)}],
+)
 @pytest.mark.parametrize("kind", ["onnx", "litert", "saved-model"])
 def test_generators_of_all_kinds_are_exported(tmp_path, kind, options):
     assert export(build(**options), kind, tmp_path / NAMES[kind]).difference < 1e-5

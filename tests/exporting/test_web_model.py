@@ -32,26 +32,28 @@ const write = (_, value) =>
     : value instanceof Uint8ClampedArray ? new Uint8Array(value.buffer).toHex() : value;
 const ask = (data) => { self.onmessage({ data }); return JSON.stringify(self.answer, write); };
 """
-SHAPES = {  # the coarsest image, the widths, the latent, the slope
+SHAPES = {  # the coarsest image, the widths, the latent, the slope; the strides, if not all but the first are 2
     "usual": ((4, 4), (16, 8, 8), 8, 0.0),
     "odd widths": ((5, 5), (9, 7, 5), 5, 0.2),
     "one of each": ((6, 6), (1, 1, 1), 1, 0.1),
     "wide at the end": ((7, 7), (2, 40), 70, 1.0),
     "128 pixels": ((4, 4), (24, 12, 9, 8, 4), 17, 0.3),
     "not square": ((4, 6), (13, 12), 3, 0.0),
+    "deeper": ((4, 5), (9, 9, 9, 12, 12, 5), 6, 0.2, (1, 1, 1, 2, 1, 2, 2)),
 }
 
 
 def make_chain(shape, seed=0):
     """A chain whose images are of all values."""
-    base, widths, inputs, slope = shape
+    base, widths, inputs, slope, *strides = shape
+    (strides,) = strides or [(1, *(2 for _ in widths))]
     random = np.random.default_rng(seed)
     layers = []
-    for i, outputs in enumerate((*widths, 3)):
-        size = (*(base if i == 0 else (4, 4)), outputs, inputs)
-        kernel = random.normal(0, 1.5 / np.sqrt(inputs * (4 if i else 1)), size).astype(np.float32)
+    for i, (outputs, stride) in enumerate(zip((*widths, 3), strides, strict=True)):
+        sides, terms = (base, 1) if i == 0 else ((stride + 2,) * 2, 4 if stride == 2 else 9)
+        kernel = random.normal(0, 1.5 / np.sqrt(inputs * terms), (*sides, outputs, inputs)).astype(np.float32)
         bias = random.normal(0, 0.1, outputs).astype(np.float32)
-        layers.append(Layer(kernel, bias, 2 if i else 1, slope if i < len(widths) else None))
+        layers.append(Layer(kernel, bias, stride, slope if i < len(widths) else None))
         inputs = outputs
     return Chain(tuple(layers))
 
@@ -113,7 +115,7 @@ def test_small_weights_compute_in_float32(tmp_path, weights):
 
 
 @pytest.mark.parametrize("weights", WEIGHTS)
-@pytest.mark.parametrize("name", ["odd widths", "not square"])
+@pytest.mark.parametrize("name", ["odd widths", "not square", "deeper"])
 def test_the_worker_draws_what_numpy_draws(tmp_path, worker, name, weights):
     chain = shrink(make_chain(SHAPES[name]), weights)
     opened = worker.open(write(tmp_path / "g.safetensors", chain).read_bytes())
@@ -218,6 +220,7 @@ def test_an_intact_file_of_something_else_is_refused(tmp_path, worker):
     for name, entries in [
         ("__metadata__", {"layers": '[{"stride": 1, "slope": 0}]'}),
         ("__metadata__", {"layers": json.dumps([{"stride": 2, "slope": 0.0}] * 4)}),
+        ("__metadata__", {"layers": json.dumps([{"stride": 1, "slope": 0.0}] * 4)}),
         ("__metadata__", {"layers": json.dumps([{"stride": 1 + (i > 0), "slope": 7} for i in range(4)])}),
         ("__metadata__", {"height": "33"}),
         ("__metadata__", {"edits": '["smile"]'}),
@@ -257,8 +260,8 @@ def test_what_cannot_be_drawn_is_said_in_one_line(tmp_path, worker):
 
 
 def test_a_generator_of_too_many_layers_is_refused(tmp_path):
-    chain = make_chain(((1, 1), (1,) * 8, 1, 0.0))
-    with pytest.raises(GanimeError, match="8 layers"):
+    chain = make_chain(((1, 1), (1,) * 64, 1, 0.0, (1,) * 65))
+    with pytest.raises(GanimeError, match="64 layers"):
         run_web_model(write(tmp_path / "g.safetensors", chain), np.ones((1, 1)))
 
 

@@ -16,6 +16,7 @@ from tests.generation.test_sampling import trained
         {},
         {"bias": True, "slope": 0.2, "norm_epsilon": 1e-3},
         {"image_size": 48, "latent_size": 5, "widths": (9, 8)},
+        {"depth": 3, "slope": 0.2},
     ],
 )
 def test_numpy_and_keras_make_the_same_images(tmp_path, options):

@@ -30,6 +30,20 @@ def test_widths_count_from_the_finest_layer():
     assert widths(64, 32, 16, 8, 4, 2) == [32, 16, 8, 4, 2]
 
 
+def test_deeper_layers_change_nothing_at_first():
+    points = keras.random.normal((3, 5), seed=0)
+    for depth in (1, 2, 3):
+        keras.utils.set_random_seed(0)
+        deeper = ganime.build_generator(32, latent_size=5, widths=(8, 6, 4), depth=depth)
+        images = deeper(points)
+        plain = images if depth == 1 else plain
+        assert len(deeper.trainable_weights) == 11 + 6 * (depth - 1)  # of each further layer at each side: a kernel, a bias
+        assert np.allclose(images, plain, atol=1e-6) and np.ptp(images) > 0.01
+    kernel = deeper.layers[5].kernel
+    kernel.assign(kernel * 2)
+    assert not np.allclose(deeper(points), plain, atol=1e-3)
+
+
 def test_torch_initialization_is_uniform_within_one_over_root_fan_in():
     keras.utils.set_random_seed(0)
     generator = ganime.build_generator(widths=(64, 32, 16, 8), bias=True)

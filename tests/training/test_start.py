@@ -185,6 +185,27 @@ def test_what_is_set_and_makes_other_networks_is_refused_with_both_values(source
     assert not (tmp_path / "new").exists()
 
 
+def test_the_generator_may_become_deeper_and_draws_the_same_at_first(source, known, tmp_path):
+    points = keras.random.normal((5, 8), seed=0)
+    shallow, run, deepest = load_gan(source), Run(tmp_path / "deeper"), Run(tmp_path / "deepest")
+    gan = fit(run, {"generator_depth": 2}, DrawnFaces(20), steps=0, start=source, verbose=0)
+    assert [len(gan.generator.weights), len(known[0])] == [26, 20]
+    for network, before in ((gan.generator, shallow.generator), (gan.averaged_generator, shallow.averaged_generator)):
+        assert np.allclose(network(points), before(points), atol=1e-5)
+    assert np.array_equal(*(np.concatenate([*map(np.ravel, g.discriminator.get_weights())]) for g in (gan, shallow)))
+    gan = fit(run, {"generator_depth": 2}, DrawnFaces(20), steps=1, start=source, verbose=0)
+    assert open_start(None, run).fields["generator_depth"] == 2
+    deeper = fit(deepest, {"generator_depth": 4}, DrawnFaces(20), steps=0, start=run, verbose=0)
+    assert len(deeper.generator.weights) == 38
+    assert np.allclose(deeper.generator(points), gan.generator(points), atol=1e-5)
+    start = open_start(run, Run(tmp_path / "new"))
+    with pytest.raises(InputError, match="generator_depth is 2, set to 1"):
+        start.adopt(None, "generator_depth=1")
+    leaky = replace(start, fields={**start.fields, "generator_slope": 0.2})
+    with pytest.raises(InputError, match="generator_depth is 2, set to 3"):
+        leaky.adopt(None, "generator_depth=3")
+
+
 def test_heads_join_trained_networks_at_once_unless_it_is_said_when(source, tmp_path):
     run, late = Run(tmp_path / "new"), get_recipe("default").override(*PLAIN, "feature_weight=1", "feature_after=99")
     start = open_start(source, run)
@@ -282,7 +303,7 @@ def test_what_no_run_can_start_from_is_said_in_a_line(files, source, tmp_path, m
     [
         ["minibatch_deviation=0", "discriminator_norm=batch", "head_channels=3", "discriminator_widths=8,16"],
         ["bias=no", "discriminator_norm=batch-inner", "initializer=glorot", "generator_slope=0.3", "norm_momentum=0.5"],
-        ["image_size=48", "initializer=normal", "discriminator_slopes=0.1,0.2", "norm_epsilon=0.001", "minibatch_deviation=2"],
+        ["image_size=48", "generator_depth=3", "initializer=normal", "discriminator_slopes=0.1,0.2", "norm_epsilon=0.001", "minibatch_deviation=2"],
     ],
 )
 def test_the_fields_are_read_from_networks(changes):

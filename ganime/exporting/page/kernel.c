@@ -4,9 +4,10 @@
 //   wasm-ld --no-entry --strip-all kernel.o -o kernel.wasm
 //
 // The first layer turns a latent, an image of one pixel, into rows x columns pixels: a product with a matrix for each of them.
-// All others have 4x4 kernels and stride 2. Of the kernel's 16 places a pixel of the larger image sees only four; which four
-// depends on whether its row and its column are even or odd. So such a layer is four 2x2 convolutions, whose images interleave.
-// Both kinds are the same work: in each of rows x columns phases, every pixel that comes in gives one that goes out, by the
+// Layers of stride 2 have 4x4 kernels. Of the kernel's 16 places a pixel of the larger image sees only four; which four depends
+// on whether its row and its column are even or odd. So such a layer is four 2x2 convolutions, whose images interleave.
+// All others have 3x3 kernels and stride 1, and are 3x3 convolutions.
+// All kinds are the same work: in each of rows x columns phases, every pixel that comes in gives one that goes out, by the
 // product of its neighborhood of taps x taps pixels with a matrix.
 //
 // Images are floats [count, height, width, channels]. But for the latents, channels are padded to a multiple of GROUP, and there
@@ -33,7 +34,7 @@ typedef struct {
     float *images;             // what comes out
 } Layer;
 
-static Layer layers[8];
+static Layer layers[64];
 static int depth, batch;
 static float *latents;
 static unsigned char *pixels;
@@ -68,7 +69,9 @@ static const float *pack(const Layer *layer, const float *kernel, int width, int
         for (int column = 0; column < layer->columns; column++)
             for (int group = 0; group < layer->outputs; group += GROUP)
                 for (int tap = 0; tap < taps * taps; tap++) {
-                    int y = taps == 1 ? row : 3 - row - 2 * (tap / 2), x = taps == 1 ? column : 3 - column - 2 * (tap % 2);
+                    int y = row, x = column;
+                    if (taps == 2) y = 3 - row - 2 * (tap / 2), x = 3 - column - 2 * (tap % 2);
+                    if (taps == 3) y = 2 - tap / 3, x = 2 - tap % 3;
                     const float *from = kernel + (y * width + x) * outputs * inputs;
                     for (int input = 0; input < layer->inputs; input++)
                         for (int output = group; output < group + GROUP; output++)
@@ -78,13 +81,14 @@ static const float *pack(const Layer *layer, const float *kernel, int width, int
 }
 
 // Then: add a layer; its kernel and its bias are copied. A slope below zero: tanh instead of the leaky ReLU.
-void EXPORT(add_layer)(const float *kernel, const float *bias, int height, int width, int outputs, int inputs, float slope) {
+void EXPORT(add_layer)(
+    const float *kernel, const float *bias, int height, int width, int outputs, int inputs, int stride, float slope) {
     if (depth == sizeof(layers) / sizeof(*layers)) __builtin_trap();
     const Layer *last = depth ? &layers[depth - 1] : 0;
     Layer *layer = &layers[depth++];
     if (last)
         *layer = (Layer){.height = last->height * last->rows, .width = last->width * last->columns, .inputs = last->outputs,
-                         .rows = 2, .columns = 2, .taps = 2};
+                         .rows = stride, .columns = stride, .taps = stride == 2 ? 2 : 3};
     else
         *layer = (Layer){.height = 1, .width = 1, .inputs = inputs,
                          .rows = height, .columns = width, .taps = 1};
@@ -141,7 +145,7 @@ static __attribute__((noinline)) void run_tile(
 // GROUP outputs of all pixels of a phase. Where no four pixels are left, the last is made again.
 static void run_group(
     const Layer *layer, const float *images, int count, int row, int column, int group, const float *weights) {
-    const int border = layer->taps - 1, height = layer->height + 2 * border, width = layer->width + 2 * border;
+    const int border = layer->taps > 1, height = layer->height + 2 * border, width = layer->width + 2 * border;
     const int rows = layer->height * layer->rows + 2, columns = layer->width * layer->columns + 2;
     const float *from[TILE];
     float *to[TILE];

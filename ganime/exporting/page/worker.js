@@ -99,8 +99,8 @@ function readLayer({ stride, slope }, i, tensors) {
   check(kernel?.shape.length === 4 && bias?.array instanceof Float32Array);
   const [height, width, outputs, inputs] = kernel.shape;
   check(bias.array.length === outputs && kernel.array.length > 0 && (slope === null || (slope >= 0 && slope <= 1)));
-  check(i ? stride === 2 && height === 4 && width === 4 : stride === 1);
-  return { height, width, outputs, inputs, stride, slope, weights: toFloats(kernel, scale), bias: bias.array };
+  check(i ? (stride === 1 || stride === 2) && height === stride + 2 && width === stride + 2 : stride === 1);
+  return { height, width, outputs, inputs, stride, cut: Math.min(i, 1), slope, weights: toFloats(kernel, scale), bias: bias.array };
 }
 
 function toFloats({ array, shape: [height, width, outputs, inputs] }, scale) {
@@ -125,7 +125,7 @@ function toFloats({ array, shape: [height, width, outputs, inputs] }, scale) {
 }
 
 function checkChain({ layers, latentSize, height, width }) {
-  const [first] = layers, doubled = 2 ** (layers.length - 1);
+  const [first] = layers, doubled = layers.reduce((side, { stride }) => side * stride, 1);
   check(first.inputs === latentSize && first.height * doubled === height && first.width * doubled === width);
   check([...layers.slice(1).map(({ inputs }) => inputs), 3].every((count, i) => count === layers[i].outputs));
 }
@@ -160,11 +160,11 @@ function openKernel({ memory, place, begin, add_layer, paint }, layers, { latent
   const write = (address, floats) => new Float32Array(memory.buffer, address >>> 0, floats.length).set(floats);
   const input = begin(BATCH, latentSize);
   const scratch = place(4 * Math.max(...layers.map(({ weights }) => weights.length)));
-  for (const { weights, bias, height, width, outputs, inputs, slope } of layers) {
+  for (const { weights, bias, height, width, outputs, inputs, stride, slope } of layers) {
     const offsets = place(bias.byteLength);
     write(scratch, weights);
     write(offsets, bias);
-    add_layer(scratch, offsets, height, width, outputs, inputs, slope ?? -1);
+    add_layer(scratch, offsets, height, width, outputs, inputs, stride, slope ?? -1);
   }
   return (latents) => {
     write(input, latents);
@@ -186,8 +186,8 @@ function paintPlainly(latents, layers, { latentSize, height, width }) {
 }
 
 /** A transposed convolution, and its activation. */
-function convolve(image, { height, width, outputs, inputs, stride, slope, weights, bias }) {
-  const rows = meetings(image.height, height, stride), columns = meetings(image.width, width, stride);
+function convolve(image, { height, width, outputs, inputs, stride, cut, slope, weights, bias }) {
+  const rows = meetings(image.height, height, stride, cut), columns = meetings(image.width, width, stride, cut);
   const values = new Float32Array(rows.length * columns.length * outputs);
   let to = 0;
   for (const row of rows) {
@@ -207,10 +207,9 @@ function convolve(image, { height, width, outputs, inputs, stride, slope, weight
 
 /**
  * What comes together along an axis: for each place that goes out, [place that comes in, place of the kernel]. The latter two
- * meet at stride * in + kernel; of the 2 * side + 2 places of a layer of stride 2 the outer ones are cut off.
+ * meet at stride * in + kernel; of the stride * side + 2 places of all layers but the first the outer ones are cut off.
  */
-function meetings(side, kernel, stride) {
-  const cut = stride - 1;
+function meetings(side, kernel, stride, cut) {
   const places = Array.from({ length: stride * (side - 1) + kernel - 2 * cut }, () => []);
   for (let from = 0; from < side; from++) {
     for (let k = 0; k < kernel; k++) places[stride * from + k - cut]?.push([from, k]);
