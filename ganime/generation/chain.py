@@ -19,8 +19,8 @@ class Layer:
     Attributes:
         kernel: [height, width, outputs, inputs], as Keras has it; float32, or what `ganime.exporting` made of it.
         bias: float32 [outputs].
-        stride: 2: the kernel is 4x4 and the side doubles ("same"). 1: the kernel is 3x3 and the side stays ("same"), but for the
-            first layer, where one pixel becomes as large as the kernel ("valid").
+        stride: 2: the kernel is 4x4 and the side doubles ("same"). 1: the kernel is 3x3 and the side stays ("same"); in the
+            first layer one pixel becomes as large as the kernel ("valid").
         slope: Of the (leaky) ReLU below zero, 0 to 1; None: tanh instead.
     """
 

@@ -137,7 +137,7 @@ def find_recipe(values: Mapping) -> Recipe:
 
 
 def can_become(fields: Mapping, others: Mapping) -> bool:
-    """Whether networks of some `NETWORK_FIELDS` can be trained on as those of others: as the same, or with a deeper generator."""
+    """Whether networks of some `NETWORK_FIELDS` can be trained on as those of others: the same ones, or a deeper generator."""
     if others["generator_depth"] > fields["generator_depth"] and not fields["generator_slope"]:
         others = {**others, "generator_depth": fields["generator_depth"]}
     return fields == others or same_networks(*(build_networks(network_recipe(values)) for values in (fields, others)))

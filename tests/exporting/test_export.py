@@ -59,7 +59,7 @@ def test_each_format_makes_what_keras_makes_for_any_batch(tmp_path, generator_pa
 
 @pytest.mark.parametrize(
     "options",
-    [{"slope": 0.2, "image_size": 48, "widths": (9, 7, 5)}, {"image_size": 64, "widths": (4,)}, {"depth": 2, "widths": (7, 6, 5)}],
+    [{"slope": 0.2, "image_size": 48, "widths": (9, 7, 5)}, {"image_size": 64, "widths": (4,)}, {"depth": 2, "widths": (7, 6)}],
 )
 @pytest.mark.parametrize("kind", ["onnx", "litert", "saved-model"])
 def test_generators_of_all_kinds_are_exported(tmp_path, kind, options):

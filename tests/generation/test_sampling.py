@@ -19,7 +19,8 @@ def trained(generator):
     random = np.random.default_rng(0)
     for variable in generator.weights:
         kernel = len(variable.shape) > 1
-        mean, deviation = (0, 0.8 / variable.shape[-1] ** 0.5) if kernel else (0.5, 0.1)
+        terms = variable.shape[-1] * (9 / 4 if variable.shape[0] == 3 else 1)  # nine pixels instead of four
+        mean, deviation = (0, 0.8 / terms**0.5) if kernel else (0.5, 0.1)
         variable.assign(random.normal(mean, deviation, variable.shape))
     return generator
 

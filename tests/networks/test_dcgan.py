@@ -4,6 +4,7 @@ import pytest
 
 import ganime
 from ganime.errors import InputError
+from ganime.networks.dcgan import keeps_side
 
 
 @pytest.mark.parametrize("size", [32, 40, 64, 96, 128, 256])
@@ -31,17 +32,19 @@ def test_widths_count_from_the_finest_layer():
 
 
 def test_deeper_layers_change_nothing_at_first():
-    points = keras.random.normal((3, 5), seed=0)
-    for depth in (1, 2, 3):
+    def build(depth):
         keras.utils.set_random_seed(0)
-        deeper = ganime.build_generator(32, latent_size=5, widths=(8, 6, 4), depth=depth)
-        images = deeper(points)
-        plain = images if depth == 1 else plain
-        assert len(deeper.trainable_weights) == 11 + 6 * (depth - 1)  # of each further layer at each side: a kernel, a bias
-        assert np.allclose(images, plain, atol=1e-6) and np.ptp(images) > 0.01
-    kernel = deeper.layers[5].kernel
-    kernel.assign(kernel * 2)
-    assert not np.allclose(deeper(points), plain, atol=1e-3)
+        return ganime.build_generator(32, latent_size=5, widths=(8, 6, 4), depth=depth)
+
+    points, plain, deeper = keras.random.normal((3, 5), seed=0), build(1), build(3)
+    images = plain(points)
+    assert len(deeper.trainable_weights) == len(plain.trainable_weights) + 3 * 2 * 2  # a kernel and a bias each
+    assert np.ptp(images) > 0.01 and np.allclose(deeper(points), images, atol=1e-6)
+    for layer in filter(keeps_side, deeper.layers):
+        before = layer.kernel.numpy()
+        layer.kernel.assign(before * 0.5)
+        assert not np.allclose(deeper(points), images, atol=1e-4)
+        layer.kernel.assign(before)
 
 
 def test_torch_initialization_is_uniform_within_one_over_root_fan_in():

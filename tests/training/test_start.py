@@ -303,7 +303,8 @@ def test_what_no_run_can_start_from_is_said_in_a_line(files, source, tmp_path, m
     [
         ["minibatch_deviation=0", "discriminator_norm=batch", "head_channels=3", "discriminator_widths=8,16"],
         ["bias=no", "discriminator_norm=batch-inner", "initializer=glorot", "generator_slope=0.3", "norm_momentum=0.5"],
-        ["image_size=48", "generator_depth=3", "initializer=normal", "discriminator_slopes=0.1,0.2", "norm_epsilon=0.001", "minibatch_deviation=2"],
+        ["image_size=48", "initializer=normal", "discriminator_slopes=0.1,0.2", "norm_epsilon=0.001", "minibatch_deviation=2"],
+        ["generator_depth=3"],
     ],
 )
 def test_the_fields_are_read_from_networks(changes):
