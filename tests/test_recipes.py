@@ -74,6 +74,7 @@ def test_an_unknown_recipe_names_the_known_ones():
         {"d_updates": 10**6},
         {"ema_half_life": 10**18},
         {"generator_widths": (8192,) * 4},
+        {"generator_widths": (8192,), "generator_depth": 3},
         {"discriminator_widths": (1,) * 1000},
         {"generator_widths": [[64]]},
         {"initializer": "\x1b[31m" * 1000},
