@@ -76,11 +76,10 @@ class Recipe:
     def __post_init__(self):
         for field in fields(self):
             object.__setattr__(self, field.name, _check(field, getattr(self, field.name)))
-        for name in ("generator_widths", "discriminator_widths"):
+        for name, depth in {"generator_widths": self.generator_depth, "discriminator_widths": 1}.items():
             widths = getattr(self, name)
             weights = 16 * sum(before * after for before, after in pairwise(widths))
-            if name == "generator_widths":
-                weights += 9 * (self.generator_depth - 1) * sum(width**2 for width in widths)
+            weights += 9 * (depth - 1) * sum(width**2 for width in widths)
             if weights > MOST_WEIGHTS:
                 raise InputError(f"{name}: {weights:,} weights are too many for a network; {MOST_WEIGHTS:,} are allowed")
         check_labels(self.labels)

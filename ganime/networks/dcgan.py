@@ -56,9 +56,9 @@ def build_generator(
         TensorShape([2, 32, 32, 3])
     """
     shared = {"bias": bias, "norm_momentum": norm_momentum, "norm_epsilon": norm_epsilon, "initializer": initializer}
+    own = {"latent_size": latent_size, "generator_widths": widths, "generator_depth": depth, "generator_slope": slope}
     check_keras_settings()
-    within_bounds(image_size=image_size, latent_size=latent_size, generator_widths=widths, generator_slope=slope, **shared)
-    within_bounds(generator_widths=widths, generator_depth=depth)
+    within_bounds(image_size=image_size, **own, **shared)
     labels = within_bounds(labels=labels)["labels"]
     base, doublings = _pyramid(image_size)
     size = latent_size + len(labels)

@@ -153,7 +153,8 @@ def deepen(weights: list[np.ndarray], depth: int, network: keras.Model) -> list[
     """
     given, filled, at = iter(weights), [], 0
     for layer in network.layers:
-        at = at + 1 if keeps_side(layer) else 1 if isinstance(layer, keras.layers.Conv2DTranspose) else at
+        if isinstance(layer, keras.layers.Conv2DTranspose):
+            at = at + 1 if keeps_side(layer) else 1  # of the layers at its side
         own = layer.get_weights()
         filled += own if keeps_side(layer) and at > depth else [next(given) for _ in own]
     return filled

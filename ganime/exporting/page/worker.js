@@ -100,7 +100,8 @@ function readLayer({ stride, slope }, i, tensors) {
   const [height, width, outputs, inputs] = kernel.shape;
   check(bias.array.length === outputs && kernel.array.length > 0 && (slope === null || (slope >= 0 && slope <= 1)));
   check(i ? (stride === 1 || stride === 2) && height === stride + 2 && width === stride + 2 : stride === 1);
-  return { height, width, outputs, inputs, stride, cut: Math.min(i, 1), slope, weights: toFloats(kernel, scale), bias: bias.array };
+  const weights = toFloats(kernel, scale), cut = Math.min(i, 1);
+  return { height, width, outputs, inputs, stride, cut, slope, weights, bias: bias.array };
 }
 
 function toFloats({ array, shape: [height, width, outputs, inputs] }, scale) {
