@@ -21,7 +21,7 @@ STRENGTHS = (-3, -2, -1, 0, 1, 2, 3)
 def edits(generator, sheet, force, again, **chosen):
     """Find what can be edited in a generator's faces, and show it.
 
-    The edits of a run or of a .keras file are found once, in two or three minutes, and stored beside the generator; the one
+    The edits of a run or of a .keras file are found once, in a few minutes, and stored beside the generator; the one
     that ships has its own. `generate --edit NAME=STRENGTH` uses them. The table says for how many faces two deviations either
     way do what the name says, and how much of the largest other change comes with it, both on faces not used to find them.
 

@@ -26,7 +26,7 @@ def load_beside(
         advice: What to do about whatever is wrong.
 
     Raises:
-        InputError: If there are none, they are damaged, or the generator has changed since.
+        InputError: If there are none, they are damaged or another version's, or the generator has changed since.
     """
     if not place.is_file():
         raise InputError(f"{missing} of {show(path)}; {advice}")
@@ -36,7 +36,7 @@ def load_beside(
         digest = str(arrays.pop("generator"))
         check(arrays)
     except Exception as error:  # whatever a damaged file can hold
-        raise InputError(f"{show(place)} is damaged; {advice}") from error
+        raise InputError(f"{show(place)} is damaged, or another version's; {advice}") from error
     if digest != hash_file(path):
         raise InputError(f"{show(place)} is of an earlier state of {show(path)}; {advice}")
     return arrays

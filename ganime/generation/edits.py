@@ -52,7 +52,7 @@ class Edits:
 
     @classmethod
     def find(cls, generator: "keras.Model", report: Callable[[int, int], None] = lambda done, total: None) -> "Edits":
-        """Find the edits of any generator of aligned faces, in two or three minutes; those that do what their name says.
+        """Find the edits of any generator of aligned faces, in a few minutes; those that do what their name says.
 
         Args:
             generator: Model from latents to square images in [-1, 1].

@@ -16,30 +16,32 @@ if TYPE_CHECKING:
     import keras
 
 NETWORK, DIMENSIONS = "lite0", 1280  # whose features are looked at
+PLACES, CHANNELS = 25, 112  # of its features in the middle of a picture
 DRAWN = 4000  # generated faces that a judge is made with
 LEAST, REAL = 100, 10_000  # pictures
 RIDGE = 1.0  # weight of the penalty on squared weights, for features of unit deviation
-COMPONENTS = 64  # along which faces are to be usual
-USUAL = 0.25  # how much that counts: deviations of it, in those of the ratio
+SPREAD = 0.1  # part of the mean variance of a place's channels that is added to each, so that a few pictures are enough
+WHOLE = 1.0  # how much the places count: deviations of their distance, in those of the ratio
 FIRST_SEED = 2**31  # of these: others than whoever counts from 0 lets it judge
 AMONG = 4  # faces that are drawn for each one that is kept
 _BATCH = 64
-_SHAPES = {"weights": (DIMENSIONS,), "mean": (DIMENSIONS,), "axes": (DIMENSIONS, COMPONENTS)}
+_SHAPES = {"weights": (DIMENSIONS,), "means": (PLACES, CHANNELS), "axes": (PLACES, CHANNELS, CHANNELS)}
 
 
 class Judge:
     """How real faces of a generator look, by the features of EfficientNet-Lite0.
 
-    Two things count: how much more often such a face is a picture than one of the generator's, and how usual it is among
-    pictures. The first is the logarithm of the ratio of both densities, by which discriminator rejection sampling keeps faces
-    (Azadi et al. 2019, https://arxiv.org/abs/1810.06758), from a logistic regression between features instead of a GAN's own
-    discriminator, which prefers rare faces to whole ones. It brings what the generator draws too seldom. The second is the
-    Mahalanobis distance along the principal components of the pictures' features; it leaves broken faces out, and rare ones.
+    Two things count: how much more often such a face is a picture than one of the generator's, and whether its parts look like
+    those of pictures. The first is the logarithm of the ratio of both densities, by which discriminator rejection sampling
+    keeps faces (Azadi et al. 2019, https://arxiv.org/abs/1810.06758), from a logistic regression between features instead of a
+    GAN's own discriminator. It brings what the generator draws too seldom, and sees no difference between whole faces and
+    broken ones. The second does: the Mahalanobis distance from what pictures have at the same place, summed over 25 places
+    in their middle (PaDiM, Defard et al. 2020, https://arxiv.org/abs/2011.08785).
 
     Args:
         weights: float [1280], of the features in the logarithm.
-        mean: float [1280], the pictures' features.
-        axes: float [1280, components]: what is usual has short products with them.
+        means: float [25, 112], the pictures' features at each place.
+        axes: float [25, 112, 112]: at each place the products of pictures with these have a variance of next to 1.
 
     Example:
         >>> import ganime
@@ -48,24 +50,26 @@ class Judge:
         >>> faces = ganime.paint(generator, points[judge.best(generator, points, 2)])
     """
 
-    def __init__(self, weights: np.ndarray, mean: np.ndarray, axes: np.ndarray):
-        self.weights, self.mean, self.axes = (np.asarray(array, np.float32) for array in (weights, mean, axes))
+    def __init__(self, weights: np.ndarray, means: np.ndarray, axes: np.ndarray):
+        self.weights, self.means, self.axes = (np.asarray(array, np.float32) for array in (weights, means, axes))
         self._extractor = None
 
     @classmethod
-    def between(cls, real: np.ndarray, generated: np.ndarray) -> "Judge":
-        """The judge that knows these features, float [count, dimensions] each.
+    def between(cls, real: dict[str, np.ndarray], generated: dict[str, np.ndarray]) -> "Judge":
+        """The judge that knows these pictures and these faces, each as "features", float [count, dimensions], and "places",
+        float [count, rows, columns, channels].
 
         Raises:
-            InputError: If they are of fewer than 100 pictures or faces.
+            InputError: If there are fewer than 100 pictures or faces.
         """
-        if min(len(real), len(generated)) < LEAST:
+        counts = len(real["features"]), len(generated["features"])
+        if min(counts) < LEAST:
             raise InputError(
-                f"{len(real):,} pictures and {len(generated):,} faces are too few for a judge: {LEAST} each are needed"
+                f"{counts[0]:,} pictures and {counts[1]:,} faces are too few for a judge: {LEAST} each are needed"
             )
-        weights, (mean, axes) = _tell_apart(real, generated), _principal_axes(real)
-        ratio, distance = generated @ weights, np.square((generated - mean) @ axes).sum(1)
-        return cls(weights / (ratio.std() + 1e-9), mean, axes * np.sqrt(USUAL / (distance.std() + 1e-9)))
+        weights, (means, axes) = _tell_apart(real["features"], generated["features"]), _know_places(_flat(real["places"]))
+        ratio, distances = generated["features"] @ weights, _distances(_flat(generated["places"]), means, axes)
+        return cls(weights / (ratio.std() + 1e-9), means, axes * np.sqrt(WHOLE / (distances.std() + 1e-9)))
 
     @classmethod
     def train(
@@ -83,7 +87,7 @@ class Judge:
         """
         from ganime.data.joined import as_pictures
         from ganime.data.split import Selection
-        from ganime.metrics.evaluation import GeneratedPictures, reference_features
+        from ganime.metrics.evaluation import GeneratedPictures
         from ganime.metrics.features import FeatureExtractor
 
         pictures = as_pictures(pictures)
@@ -94,8 +98,8 @@ class Judge:
         if len(pictures) > REAL:
             pictures = Selection(pictures, np.linspace(0, len(pictures) - 1, REAL).round().astype(int))
         count, total = len(pictures), len(pictures) + DRAWN
-        real = reference_features(pictures, size, extractor, lambda done, _: report(done, total))
-        generated = extractor.extract(made, size, lambda done, _: report(count + done, total))["features"]
+        real = extractor.extract(pictures, size, lambda done, _: report(done, total), also=["places"])
+        generated = extractor.extract(made, size, lambda done, _: report(count + done, total), also=["places"])
         judge = cls.between(real, generated)
         judge._extractor = extractor
         return judge
@@ -111,8 +115,8 @@ class Judge:
         from ganime.metrics.features import FeatureExtractor
 
         self._extractor = self._extractor or FeatureExtractor(NETWORK)
-        features = self._extractor(images)["features"]
-        return features @ self.weights - np.square((features - self.mean) @ self.axes).sum(1)
+        seen = self._extractor(images)
+        return seen["features"] @ self.weights - _distances(_flat(seen["places"]), self.means, self.axes)
 
     def best(
         self,
@@ -187,13 +191,22 @@ def _tell_apart(real, generated):
     return solution[:-1] / deviations
 
 
-def _principal_axes(features):
-    """Their mean and the axes of most variance, as many as there are at most, so that a product with one has unit variance."""
-    mean = features.mean(0, dtype=np.float64)
-    variances, axes = np.linalg.eigh(np.cov(features, rowvar=False))
-    variances, axes = variances[: -COMPONENTS - 1 : -1], axes[:, : -COMPONENTS - 1 : -1]
-    there = variances > 1e-6 * variances[0]  # few pictures vary along few axes
-    return mean, axes * np.where(there, 1 / np.sqrt(np.where(there, variances, 1)), 0)
+def _flat(places):
+    """[count, rows, columns, channels] to [count, places, channels]."""
+    return places.reshape(len(places), -1, places.shape[-1])
+
+
+def _know_places(places):
+    """Of each place the mean, and the axes along which the variance is 1, but for `SPREAD`."""
+    means = places.mean(0, dtype=np.float64)
+    covariances = np.stack([np.cov(place, rowvar=False) for place in places.transpose(1, 0, 2)])
+    spread = SPREAD * np.trace(covariances, axis1=1, axis2=2) / places.shape[2] + 1e-9
+    return means, np.linalg.cholesky(np.linalg.inv(covariances + spread[:, None, None] * np.eye(places.shape[2])))
+
+
+def _distances(places, means, axes):
+    """Squared Mahalanobis distances, summed over the places: [count]."""
+    return np.square((places - means).transpose(1, 0, 2) @ axes).sum((0, 2))
 
 
 def _check(arrays):

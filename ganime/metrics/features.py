@@ -2,7 +2,7 @@
 
 import importlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +32,7 @@ class FeatureNetwork:
         resize: How it resizes pictures, in words.
         find_weights: Where its weights lie; fetches them if need be.
         build: From the weights by their names to a model from pictures, float32 [batch, height, width, 3] from 0 to 255, to
-            {"features": float32 [batch, dimensions], "logits": float32 [batch, classes]}; some weights have no logits.
+            {"features": float32 [batch, dimensions], "logits": float32 [batch, classes]}, and more; some weights have no logits.
         inception_score: Whether its logits are the Inception Score's.
     """
 
@@ -100,7 +100,7 @@ class FeatureExtractor:
         return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
 
     def extract(
-        self, pictures, size: int, report: Callable[[int, int], None] = lambda done, total: None
+        self, pictures, size: int, report: Callable[[int, int], None] = lambda done, total: None, also: Sequence[str] = ()
     ) -> dict[str, np.ndarray]:
         """Features (and logits, if they are the Inception Score's) of a whole set, which is loaded batch by batch.
 
@@ -108,12 +108,13 @@ class FeatureExtractor:
             pictures: Anything with `len()` and `load_batch(indices, size)` to uint8 [count, size, size, 3].
             size: Side of the pictures in pixels.
             report: Called with the numbers of pictures done and to do.
+            also: What else of the network's outputs is wanted.
 
         Raises:
             GanimeError: If they are not finite.
         """
         count, parts = len(pictures), []
-        keys = ["features", *(["logits"] if self.inception_score else [])]
+        keys = ["features", *(["logits"] if self.inception_score else []), *also]
         for start in range(0, count, BATCH):
             indices = list(range(start, min(start + BATCH, count)))
             outputs = self(pictures.load_batch(indices, size))

@@ -126,12 +126,12 @@ def network_recipe(values: Mapping) -> Recipe:
 
 
 def find_recipe(values: Mapping) -> Recipe:
-    """The first of `RECIPES` with such a generator, whatever the discriminator and the labels; `default` if none has.
+    """The first of `RECIPES` with such a generator, whatever its depth, the discriminator and the labels; `default` if none has.
 
     Args:
         values: `NETWORK_FIELDS` by name.
     """
-    wanted = {name: values[name] for name in (*_SHARED, *_GENERATOR) if name != "labels"}
+    wanted = {name: values[name] for name in (*_SHARED, *_GENERATOR) if name not in ("generator_depth", "labels")}
     found = (recipe for recipe in RECIPES.values() if all(getattr(recipe, name) == value for name, value in wanted.items()))
     return next(found, get_recipe("default"))
 

@@ -259,7 +259,7 @@ def test_edits_are_read_as_carefully(tmp_path, whole):
     assert Edits.load(path).names == ["eye-size", "fringe"]
     for names in (["eye-size", ESCAPE], ["eye-size", "a" * 99], ["eye-size", "eye-size"], ["eye-size", ""]):
         save(names)
-        with pytest.raises(InputError, match=r"g\.edits\.npz is damaged; find them with"):
+        with pytest.raises(InputError, match=r"g\.edits\.npz is damaged, or another version's; find them with"):
             Edits.load(path)
     for value in (np.nan, 1e300):
         save(["eye-size", "fringe"], directions * np.float64(value))

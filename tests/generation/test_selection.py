@@ -14,12 +14,19 @@ from ganime.generation.selection import Judge, judge_path
 from ganime.networks import build_generator
 from tests.conftest import FACES64
 
-KEPT = 23, 26, 39, 41, 42, 54, 56, 63  # the best of the first 64 that ships
+# Of the first 64 faces of the generator that ships: the best, and those with a smeared or misplaced part.
+KEPT = 0, 4, 8, 15, 22, 24, 47, 49
+BROKEN = 13, 17, 23, 30, 31, 38, 55
 
 
 def some_judge():
     rng = np.random.default_rng(0)
-    return Judge(rng.normal(size=1280), np.zeros(1280), 0.01 * rng.normal(size=(1280, 64)))
+    return Judge(rng.normal(size=1280), np.zeros((25, 112)), 0.01 * rng.normal(size=(25, 112, 112)))
+
+
+def seen(features, places=None):
+    """As a feature extractor returns it; without places there is nothing to tell them by."""
+    return {"features": features, "places": np.zeros((len(features), 1, 1, 2)) if places is None else places}
 
 
 @pytest.fixture(autouse=True)
@@ -46,36 +53,50 @@ def test_between_two_normal_distributions_the_ratio_is_fishers_discriminant():
     factor, shift = rng.normal(size=(4, 4)), np.array([1.0, -0.5, 0.0, 0.3])
     real, generated = (rng.normal(size=(20_000, 4)) @ factor.T + sign * shift / 2 for sign in (1, -1))
     truth = np.linalg.solve(factor @ factor.T, shift)
-    weights = Judge.between(real, generated).weights
+    weights = Judge.between(seen(real), seen(generated)).weights
     assert weights @ truth / np.linalg.norm(weights) / np.linalg.norm(truth) > 0.8
-    back = Judge.between(generated, real).weights
+    back = Judge.between(seen(generated), seen(real)).weights
     assert np.allclose(weights, -back, rtol=0.05, atol=0.01)
 
 
-def test_what_is_usual_is_the_mahalanobis_distance():
+def test_the_distance_is_mahalanobis_at_each_place_and_their_sum(monkeypatch):
+    monkeypatch.setattr(selection, "SPREAD", 0)
     rng = np.random.default_rng(1)
-    real = rng.normal(size=(500, 5)) @ rng.normal(size=(5, 5)) + 3
-    judge = Judge.between(real, real[:100] + 0.1)
-    points = rng.normal(size=(20, 5)) * 4
-    distances = np.square((points - judge.mean) @ judge.axes).sum(1)
-    centered = points - real.mean(0)
-    known = np.einsum("ni,ij,nj->n", centered, np.linalg.inv(np.cov(real, rowvar=False)), centered)
+    mixing = rng.normal(size=(2, 3, 5, 5))  # every place has a covariance of its own
+    real, points = (np.einsum("nyxi,yxij->nyxj", rng.normal(size=(n, 2, 3, 5)), mixing) + 3 for n in (500, 20))
+    judge = Judge.between(seen(rng.normal(size=(500, 2)), real), seen(rng.normal(size=(100, 2)), real[:100] + 0.1))
+    distances, known = selection._distances(points.reshape(20, 6, 5), judge.means, judge.axes), 0
+    for y, x in np.ndindex(2, 3):
+        centered = points[:, y, x] - real[:, y, x].mean(0)
+        known += np.einsum("ni,ij,nj->n", centered, np.linalg.inv(np.cov(real[:, y, x], rowvar=False)), centered)
     assert np.allclose(distances / known, distances[0] / known[0], rtol=1e-3)
 
 
+def test_a_part_that_no_picture_has_at_its_place_is_seen(monkeypatch):
+    """Two places, two kinds of content: both kinds are known, at one place each. Few pictures are enough."""
+    monkeypatch.setattr(selection, "LEAST", 20)
+    rng = np.random.default_rng(4)
+    real = rng.normal(size=(20, 1, 2, 112)) + np.eye(112)[:2] * 9
+    judge = Judge.between(seen(rng.normal(size=(20, 2)), real), seen(rng.normal(size=(20, 2)), real + 0.1))
+    whole = rng.normal(size=(50, 1, 2, 112)) + np.eye(112)[:2] * 9
+    distances = [selection._distances(p.reshape(50, 2, 112), judge.means, judge.axes) for p in (whole, whole[:, :, ::-1])]
+    assert distances[0].max() < distances[1].min()
+
+
 def test_both_count_as_they_should():
-    """On the generator's faces the logarithm has deviation 1, the distance a quarter."""
+    """On the generator's faces both have the same deviation."""
     rng = np.random.default_rng(2)
-    real, generated = rng.normal(size=(300, 6)), rng.normal(0.3, 1.2, size=(400, 6))
+    real, generated = (seen(rng.normal(m, size=(n, 6)), rng.normal(m, size=(n, 2, 2, 3))) for m, n in ((0, 300), (0.3, 400)))
     judge = Judge.between(real, generated)
-    assert np.std(generated @ judge.weights) == pytest.approx(1, rel=1e-3)
-    assert np.std(np.square((generated - judge.mean) @ judge.axes).sum(1)) == pytest.approx(0.25, rel=1e-3)
+    assert np.std(generated["features"] @ judge.weights) == pytest.approx(1, rel=1e-3)
+    distances = selection._distances(generated["places"].reshape(400, 4, 3), judge.means, judge.axes)
+    assert np.std(distances) == pytest.approx(selection.WHOLE, rel=1e-3)
 
 
 def test_features_that_never_differ_count_for_nothing():
     rng = np.random.default_rng(3)
     a, b = (np.c_[rng.normal(mean, size=(40, 2)), np.full(40, 7.0)] for mean in (0, 1))
-    judge = Judge.between(a, b)
+    judge = Judge.between(*(seen(x, x[:, None, None]) for x in (a, b)))
     assert np.isfinite(judge.weights).all() and abs(judge.weights[2]) < 1e-3 < abs(judge.weights[0])
     assert np.isfinite(judge.axes).all()
 
@@ -110,7 +131,7 @@ def test_a_judge_lies_beside_its_generator_and_knows_it(saved, untrained):
         Judge.load(saved)
     untrained.save(saved)
     for damage in (np.full(1280, np.nan, np.float32), np.zeros((2, 2), np.float32), np.zeros(1280)):
-        np.savez(judge_path(saved), weights=damage, mean=some_judge().mean, axes=some_judge().axes, generator="0")
+        np.savez(judge_path(saved), weights=damage, means=some_judge().means, axes=some_judge().axes, generator="0")
         with pytest.raises(InputError, match="damaged"):
             Judge.load(saved)
 
@@ -170,7 +191,7 @@ def test_few_pictures_make_no_judge(saved, faces, monkeypatch, one_extractor, un
     with pytest.raises(InputError, match="too few"):
         Judge.train(untrained, np.zeros((12, 32, 32, 3), np.uint8))
     with pytest.raises(InputError, match="too few"):
-        Judge.between(np.zeros((99, 4)), np.zeros((200, 4)))
+        Judge.between(seen(np.zeros((99, 4))), seen(np.zeros((200, 4))))
 
 
 def test_faces_are_what_is_judged():
@@ -196,14 +217,18 @@ def test_labels_have_their_best_each(tmp_path, monkeypatch, one_extractor):
 
 
 @pytest.mark.skipif(not FACES64.is_dir(), reason="no real faces here")
-def test_the_shipped_judge_tells_its_generators_faces_from_held_out_pictures(one_extractor):
+def test_the_shipped_judges_ratio_tells_its_generators_faces_from_held_out_pictures(one_extractor):
     _, held_out = ganime.split(ganime.PictureFolder(FACES64), 64)
-    judge, count = Judge.load(), 64
-    real = judge.score(held_out.load_batch(range(count), 64))
-    generated = judge.score(ganime.sample(ganime.load_generator(), range(count)))
-    assert (real[:, None] > generated).mean() > 0.9
+    faces = held_out.load_batch(range(64), 64), ganime.sample(ganime.load_generator(), range(64))
+    real, generated = (one_extractor(images)["features"] @ Judge.load().weights for images in faces)
+    assert (real[:, None] > generated).mean() > 0.85
 
 
 def test_the_shipped_judge_keeps_the_same_faces_everywhere(one_extractor):
     points = ganime.from_seeds(range(64), 128)
     assert len({*KEPT} & {*Judge.load().best(ganime.load_generator(), points, 8).tolist()}) >= 7  # one may be a close case
+
+
+def test_the_shipped_judge_puts_broken_faces_last(one_extractor):
+    scores = Judge.load().score(ganime.sample(ganime.load_generator(), range(64)))
+    assert {*BROKEN} < {*np.argsort(scores)[:16].tolist()}

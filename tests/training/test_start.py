@@ -218,7 +218,7 @@ def test_heads_join_trained_networks_at_once_unless_it_is_said_when(source, tmp_
 def test_without_a_recipe_it_is_the_one_with_such_a_generator(source, tmp_path):
     run = Run(tmp_path / "new")
     shipped = open_start("shipped", run)
-    as_large = replace(RECIPES["large"], discriminator_widths=(96, 192, 384, 768))
+    as_large = replace(RECIPES["large"], generator_depth=2, discriminator_widths=(96, 192, 384, 768))
     assert shipped.adopt(None) == as_large
     assert shipped.adopt(None, "batch_size=8") == begin_from(shipped, run, as_large.override("batch_size=8"))[1]
     assert begin_from(shipped, run, None)[1] == as_large

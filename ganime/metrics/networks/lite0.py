@@ -52,7 +52,8 @@ def build(weights: dict[str, np.ndarray]) -> keras.Model:
 
     Returns:
         A model from pictures, float32 [batch, height, width, 3] from 0 to 255, of any size, to {"features": float32
-        [batch, 1280], the means of the last convolution's channels, "logits": float32 [batch, 1000]}.
+        [batch, 1280], the means of the last convolution's channels, "logits": float32 [batch, 1000], "places": float32
+        [batch, 5, 5, 112], the fifth stage in the middle of the picture, a 7th of a side each}.
 
     Raises:
         InputError: If a weight is missing or of another shape.
@@ -60,12 +61,14 @@ def build(weights: dict[str, np.ndarray]) -> keras.Model:
     pictures = keras.Input((None, None, 3), name="pictures")
     x = keras.ops.image.resize(pictures, (SIDE, SIDE), antialias=True)
     x = layers.Rescaling(1 / 128, -127 / 128)(x)
-    x = _convolve(_stages(x, weights)[-1], weights, "_conv_head", "_bn1", 1280)
+    stages = _stages(x, weights)
+    x = _convolve(stages[-1], weights, "_conv_head", "_bn1", 1280)
+    places = layers.Cropping2D(1)(layers.AveragePooling2D(2)(stages[4]))
     features = layers.GlobalAveragePooling2D()(x)
     classify = layers.Dense(1000, kernel_initializer="zeros")
     logits = classify(features)
     classify.set_weights([get_weight(weights, "_fc.weight", (1000, 1280)).T, get_weight(weights, "_fc.bias", (1000,))])
-    return keras.Model(pictures, {"features": features, "logits": logits}, name="lite0")
+    return keras.Model(pictures, {"features": features, "logits": logits, "places": places}, name="lite0")
 
 
 def build_stages(
