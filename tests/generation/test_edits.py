@@ -15,7 +15,7 @@ def shipped():
 
 def test_the_shipped_generator_has_edits_that_do_what_their_names_say(shipped):
     assert len(shipped.names) >= 10
-    assert {"eye-green", "eye-size", "mouth-open", "face-width", "head-turn"} <= {*shipped.names}
+    assert {"eye-warmth", "eye-size", "fringe", "face-width", "head-turn"} <= {*shipped.names}
     meter = edit_search.Faces(sampling.load_generator())
     points = latents.from_seeds(range(500, 532), 128)
     before = meter.attributes(points)
