@@ -64,9 +64,7 @@ class Judge:
         """
         counts = len(real["features"]), len(generated["features"])
         if min(counts) < LEAST:
-            raise InputError(
-                f"{counts[0]:,} pictures and {counts[1]:,} faces are too few for a judge: {LEAST} each are needed"
-            )
+            raise InputError(f"{counts[0]:,} pictures and {counts[1]:,} faces are too few for a judge: {LEAST} each are needed")
         weights, (means, axes) = _tell_apart(real["features"], generated["features"]), _know_places(_flat(real["places"]))
         ratio, distances = generated["features"] @ weights, _distances(_flat(generated["places"]), means, axes)
         return cls(weights / (ratio.std() + 1e-9), means, axes * np.sqrt(WHOLE / (distances.std() + 1e-9)))

@@ -32,7 +32,7 @@ class FeatureNetwork:
         resize: How it resizes pictures, in words.
         find_weights: Where its weights lie; fetches them if need be.
         build: From the weights by their names to a model from pictures, float32 [batch, height, width, 3] from 0 to 255, to
-            {"features": float32 [batch, dimensions], "logits": float32 [batch, classes]}, and more; some weights have no logits.
+            {"features": float32 [batch, dimensions], "logits": float32 [batch, classes]} and more; some weights have no logits.
         inception_score: Whether its logits are the Inception Score's.
     """
 

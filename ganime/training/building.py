@@ -126,7 +126,7 @@ def network_recipe(values: Mapping) -> Recipe:
 
 
 def find_recipe(values: Mapping) -> Recipe:
-    """The first of `RECIPES` with such a generator, whatever its depth, the discriminator and the labels; `default` if none has.
+    """The first of `RECIPES` with such a generator, whatever depth, discriminator and labels; `default` if none has.
 
     Args:
         values: `NETWORK_FIELDS` by name.
