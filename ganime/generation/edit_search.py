@@ -3,7 +3,7 @@
 1. Regression of the attributes on normal latents gives each one's mean gradient (Stein's lemma). The dual basis of these leads
    where one attribute changes and, to first order, no other.
 2. Exact gradients at some faces say how much that differs from face to face. Directions that also vary little do the right
-   thing for more faces, but change some of them less; each end of each edit takes the plainest that is right for all.
+   thing for more faces, but change some of them less; each end of each edit takes the farthest that is right for nearly all.
 3. Rounds of trial run both ends of every edit, two deviations either way, and take away what else they change in the mean.
 4. What does not do what its name says, on other faces, is left out.
 

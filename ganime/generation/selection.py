@@ -57,7 +57,7 @@ class Judge:
     @classmethod
     def between(cls, real: dict[str, np.ndarray], generated: dict[str, np.ndarray]) -> "Judge":
         """The judge that knows these pictures and these faces, each as "features", float [count, dimensions], and "places",
-        float [count, rows, columns, channels].
+        float [count, places, channels].
 
         Raises:
             InputError: If there are fewer than 100 pictures or faces.
@@ -65,8 +65,8 @@ class Judge:
         counts = len(real["features"]), len(generated["features"])
         if min(counts) < LEAST:
             raise InputError(f"{counts[0]:,} pictures and {counts[1]:,} faces are too few for a judge: {LEAST} each are needed")
-        weights, (means, axes) = _tell_apart(real["features"], generated["features"]), _know_places(_flat(real["places"]))
-        ratio, distances = generated["features"] @ weights, _distances(_flat(generated["places"]), means, axes)
+        weights, (means, axes) = _tell_apart(real["features"], generated["features"]), _know_places(real["places"])
+        ratio, distances = generated["features"] @ weights, _distances(generated["places"], means, axes)
         return cls(weights / (ratio.std() + 1e-9), means, axes * np.sqrt(WHOLE / (distances.std() + 1e-9)))
 
     @classmethod
@@ -114,7 +114,7 @@ class Judge:
 
         self._extractor = self._extractor or FeatureExtractor(NETWORK)
         seen = self._extractor(images)
-        return seen["features"] @ self.weights - _distances(_flat(seen["places"]), self.means, self.axes)
+        return seen["features"] @ self.weights - _distances(seen["places"], self.means, self.axes)
 
     def best(
         self,
@@ -187,11 +187,6 @@ def _tell_apart(real, generated):
         if np.abs(change).max() < 1e-8:
             break
     return solution[:-1] / deviations
-
-
-def _flat(places):
-    """[count, rows, columns, channels] to [count, places, channels]."""
-    return places.reshape(len(places), -1, places.shape[-1])
 
 
 def _know_places(places):

@@ -26,7 +26,7 @@ def some_judge():
 
 def seen(features, places=None):
     """As a feature extractor returns it; without places there is nothing to tell them by."""
-    return {"features": features, "places": np.zeros((len(features), 1, 1, 2)) if places is None else places}
+    return {"features": features, "places": np.zeros((len(features), 1, 2)) if places is None else places}
 
 
 @pytest.fixture(autouse=True)
@@ -62,13 +62,13 @@ def test_between_two_normal_distributions_the_ratio_is_fishers_discriminant():
 def test_the_distance_is_mahalanobis_at_each_place_and_their_sum(monkeypatch):
     monkeypatch.setattr(selection, "SPREAD", 0)
     rng = np.random.default_rng(1)
-    mixing = rng.normal(size=(2, 3, 5, 5))  # every place has a covariance of its own
-    real, points = (np.einsum("nyxi,yxij->nyxj", rng.normal(size=(n, 2, 3, 5)), mixing) + 3 for n in (500, 20))
+    mixing = rng.normal(size=(6, 5, 5))  # every place has a covariance of its own
+    real, points = (np.einsum("npi,pij->npj", rng.normal(size=(n, 6, 5)), mixing) + 3 for n in (500, 20))
     judge = Judge.between(seen(rng.normal(size=(500, 2)), real), seen(rng.normal(size=(100, 2)), real[:100] + 0.1))
-    distances, known = selection._distances(points.reshape(20, 6, 5), judge.means, judge.axes), 0
-    for y, x in np.ndindex(2, 3):
-        centered = points[:, y, x] - real[:, y, x].mean(0)
-        known += np.einsum("ni,ij,nj->n", centered, np.linalg.inv(np.cov(real[:, y, x], rowvar=False)), centered)
+    distances, known = selection._distances(points, judge.means, judge.axes), 0
+    for place in range(6):
+        centered = points[:, place] - real[:, place].mean(0)
+        known += np.einsum("ni,ij,nj->n", centered, np.linalg.inv(np.cov(real[:, place], rowvar=False)), centered)
     assert np.allclose(distances / known, distances[0] / known[0], rtol=1e-3)
 
 
@@ -76,27 +76,27 @@ def test_a_part_that_no_picture_has_at_its_place_is_seen(monkeypatch):
     """Two places, two kinds of content: both kinds are known, at one place each. Few pictures are enough."""
     monkeypatch.setattr(selection, "LEAST", 20)
     rng = np.random.default_rng(4)
-    real = rng.normal(size=(20, 1, 2, 112)) + np.eye(112)[:2] * 9
+    real = rng.normal(size=(20, 2, 112)) + np.eye(112)[:2] * 9
     judge = Judge.between(seen(rng.normal(size=(20, 2)), real), seen(rng.normal(size=(20, 2)), real + 0.1))
-    whole = rng.normal(size=(50, 1, 2, 112)) + np.eye(112)[:2] * 9
-    distances = [selection._distances(p.reshape(50, 2, 112), judge.means, judge.axes) for p in (whole, whole[:, :, ::-1])]
+    whole = rng.normal(size=(50, 2, 112)) + np.eye(112)[:2] * 9
+    distances = [selection._distances(p, judge.means, judge.axes) for p in (whole, whole[:, ::-1])]
     assert distances[0].max() < distances[1].min()
 
 
 def test_both_count_as_they_should():
     """On the generator's faces both have the same deviation."""
     rng = np.random.default_rng(2)
-    real, generated = (seen(rng.normal(m, size=(n, 6)), rng.normal(m, size=(n, 2, 2, 3))) for m, n in ((0, 300), (0.3, 400)))
+    real, generated = (seen(rng.normal(m, size=(n, 6)), rng.normal(m, size=(n, 4, 3))) for m, n in ((0, 300), (0.3, 400)))
     judge = Judge.between(real, generated)
     assert np.std(generated["features"] @ judge.weights) == pytest.approx(1, rel=1e-3)
-    distances = selection._distances(generated["places"].reshape(400, 4, 3), judge.means, judge.axes)
+    distances = selection._distances(generated["places"], judge.means, judge.axes)
     assert np.std(distances) == pytest.approx(selection.WHOLE, rel=1e-3)
 
 
 def test_features_that_never_differ_count_for_nothing():
     rng = np.random.default_rng(3)
     a, b = (np.c_[rng.normal(mean, size=(40, 2)), np.full(40, 7.0)] for mean in (0, 1))
-    judge = Judge.between(*(seen(x, x[:, None, None]) for x in (a, b)))
+    judge = Judge.between(*(seen(x, x[:, None]) for x in (a, b)))
     assert np.isfinite(judge.weights).all() and abs(judge.weights[2]) < 1e-3 < abs(judge.weights[0])
     assert np.isfinite(judge.axes).all()
 

@@ -53,7 +53,7 @@ def build(weights: dict[str, np.ndarray]) -> keras.Model:
     Returns:
         A model from pictures, float32 [batch, height, width, 3] from 0 to 255, of any size, to {"features": float32
         [batch, 1280], the means of the last convolution's channels, "logits": float32 [batch, 1000], "places": float32
-        [batch, 5, 5, 112], the fifth stage in the middle of the picture, a 7th of a side each}.
+        [batch, 25, 112], the fifth stage at 5x5 places in the middle of the picture, a 7th of a side each}.
 
     Raises:
         InputError: If a weight is missing or of another shape.
@@ -63,7 +63,7 @@ def build(weights: dict[str, np.ndarray]) -> keras.Model:
     x = layers.Rescaling(1 / 128, -127 / 128)(x)
     stages = _stages(x, weights)
     x = _convolve(stages[-1], weights, "_conv_head", "_bn1", 1280)
-    places = layers.Cropping2D(1)(layers.AveragePooling2D(2)(stages[4]))
+    places = layers.Reshape((25, 112))(layers.Cropping2D(1)(layers.AveragePooling2D(2)(stages[4])))
     features = layers.GlobalAveragePooling2D()(x)
     classify = layers.Dense(1000, kernel_initializer="zeros")
     logits = classify(features)
