@@ -27,7 +27,7 @@ from ganime.networks.transposed import quick_network
 STRENGTH = 2.0  # deviations, at which all is tried
 SAMPLES = 24000  # faces of the regression
 GRADIENTS = 2880  # faces whose exact gradients are taken
-RIDGES = (5.0, 1.5, 0.7, 0.3, 0.1)  # beside the gradients' variance, the plainest direction first
+RIDGES = (5.0, 1.5, 0.7)  # beside the gradients' variance, the plainest direction first; less makes moves that replace a face
 TRIALS = 256  # faces on which ends are tried
 NEARLY_ALL = 0.99  # of them
 FARTHEST = 3.0  # deviations that an end may go on the average

@@ -20,9 +20,13 @@ def test_the_features_are_those_of_the_whole_network():
     pictures = np.random.default_rng(0).integers(0, 256, (1, lite0.SIDE, lite0.SIDE, 3)).astype(np.float32)
     whole = lite0.build(content)
     frozen = lite0.build_stages(content, pictures.shape[1:], (5, 7))
-    expected = keras.Model(whole.input, [whole.layers[-3].input, whole.output["features"]])(pictures)[0]
-    middle, last = frozen(pictures / 127.5 - 1)
-    assert middle.shape == (1, 14, 14, 112) and not frozen.trainable_variables
+    middle, last = (np.array(stage) for stage in frozen(pictures / 127.5 - 1))
+    assert middle.shape == (1, 14, 14, 112) and last.shape == (1, 7, 7, 320) and not frozen.trainable_variables
+    places = whole(pictures)["places"]
+    inner = middle.reshape(1, 7, 2, 7, 2, 112).mean((2, 4))[:, 1:6, 1:6].reshape(1, 25, 112)
+    assert np.allclose(inner, places, atol=1e-4 * np.abs(places).max())
+    (head,) = (layer for layer in whole.layers if getattr(layer, "filters", None) == 1280)
+    expected = keras.Model(whole.input, head.input)(pictures)
     assert np.allclose(last, expected, atol=1e-4 * np.abs(expected).max())
 
 
