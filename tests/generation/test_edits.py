@@ -17,7 +17,7 @@ def test_the_shipped_generator_has_edits_that_do_what_their_names_say(shipped):
     assert len(shipped.names) >= 10
     assert {"eye-warmth", "eye-size", "mouth-open", "face-width", "fringe"} <= {*shipped.names}
     meter = edit_search.Faces(sampling.load_generator())
-    points = latents.from_seeds(range(500, 532), 128)
+    points = latents.from_seeds(range(500, 628), 128)
     before = meter.attributes(points)
     deviations = np.array(edit_search.regress(meter, latents.from_seeds(range(200), 128))[1])
     for name in shipped.names:
@@ -25,8 +25,8 @@ def test_the_shipped_generator_has_edits_that_do_what_their_names_say(shipped):
         for strength in (-2, 2):
             changes = (meter.attributes(shipped.apply(points, {name: strength})) - before) / deviations
             means = np.abs(changes.mean(0))
-            assert (strength * changes[:, own] > 0).mean() > 0.9, name
-            assert np.delete(means, own).max() < 0.4 * means[own], name  # 0.2 of many more faces
+            assert (strength * changes[:, own] > 0).mean() > 0.92, name  # 0.97 of many more faces
+            assert np.delete(means, own).max() < 0.25 * means[own], name  # and 0.2
 
 
 def test_an_edit_keeps_the_length_of_a_latent(shipped):
