@@ -22,7 +22,7 @@ import ganime
             lambda: ganime.split(ganime.DrawnFaces(30), 8)[1],
             r"<Selection: \d of 30 faces that ganime draws itself>",
         ),
-        (lambda: ganime.Edits.load(), r"<Edits: \d+ for latents of 128 numbers: hair-brightness, .*>"),
+        (lambda: ganime.Edits.load(), r"<Edits: 13 for latents of 128 numbers: hair-brightness, .*>"),
         (lambda: ganime.Engine(), r"Engine\(\)"),
         (
             lambda: ganime.Engine(precision="bfloat16", strategy=tf.distribute.OneDeviceStrategy("CPU")),
