@@ -59,6 +59,7 @@ def train(name, seed, options, output):
     from ganime.metrics.evaluation import GeneratedPictures, evaluate
     from ganime.metrics.features import FeatureExtractor
     from ganime.pictures.grids import make_grid, save_picture
+    from ganime.training.forms import own_statistics
 
     recipe, cost = read_variant(name)
     data, samples = options["data"], options["samples"]
@@ -70,8 +71,8 @@ def train(name, seed, options, output):
     class Score(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
             if (step := batch + 1) in marks:
-                generator = self.model.averaged_generator
-                scores = evaluate(GeneratedPictures(generator, samples), held_out, extractor, recipe.image_size)
+                with own_statistics(self.model.averaged_generator) as generator:
+                    scores = evaluate(GeneratedPictures(generator, samples), held_out, extractor, recipe.image_size)
                 results.append({"step": step, "pictures": step * recipe.batch_size, **scores})
 
     gan = ganime.build_gan(recipe, seed, ganime.Engine(jit_compile=options["jit"]))

@@ -29,6 +29,7 @@ from ganime.files import atomic_write
 from ganime.metrics.evaluation import GeneratedPictures, evaluate, score_names
 from ganime.metrics.features import FeatureExtractor
 from ganime.pictures.grids import make_grid, save_picture
+from ganime.training.forms import own_statistics
 from ganime.training.loading import open_start
 
 PUBLISHED = {"pytorch": "published_pytorch", "dcgan-anime-face-lab": "published_lab"}
@@ -73,8 +74,9 @@ class Race(keras.callbacks.Callback):
         if not batch:  # the first step, in which all is traced, is the start
             self.started = now
         if now - self.started >= 60 * self.minutes[self.done]:
-            faces = GeneratedPictures(self.model.averaged_generator, self.samples)
-            self.assess(self.minutes[self.done], int(self.model.step.numpy()), faces)
+            with own_statistics(self.model.averaged_generator) as generator:
+                faces = GeneratedPictures(generator, self.samples)
+                self.assess(self.minutes[self.done], int(self.model.step.numpy()), faces)
             self.done += 1
             self.model.stop_training = self.done == len(self.minutes)
             self.started += time.monotonic() - now

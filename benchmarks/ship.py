@@ -2,7 +2,7 @@
 
     python -m benchmarks.ship RUN checkpoints/anime-face-64.keras
 
-The generator is written as the run has it. The discriminator's weights are rounded to bfloat16, in which a CPU with AMX
+The generator is written as a run saves it. The discriminator's weights are rounded to bfloat16, in which a CPU with AMX
 computes with them anyway; then HDF5's own filters (shuffle, gzip) halve the file, and Keras reads it as any other. How far this
 moves the logits of 64 of the generator's faces is printed.
 """
@@ -21,6 +21,7 @@ import tensorflow as tf
 import ganime
 from ganime.generation.archive import read_archive
 from ganime.training.building import build_networks
+from ganime.training.forms import own_statistics
 
 
 def round_to_bfloat16(weights):
@@ -56,7 +57,8 @@ def main(run, output):
     discriminator.set_weights([round_to_bfloat16(array) for array in gan.discriminator.get_weights()])
     discriminator.save(beside)
     compress(beside)
-    gan.averaged_generator.save(output)
+    with own_statistics(gan.averaged_generator) as generator:
+        generator.save(output)
     faces = ganime.sample(ganime.load_generator(output), seeds=range(64)) / 127.5 - 1
     before, after = (np.ravel(network(faces)) for network in (gan.discriminator, keras.models.load_model(beside)))
     print(f"logits differ by {np.abs(before - after).max():.2g} at most; their deviation is {before.std():.2g}")

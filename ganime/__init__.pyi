@@ -51,6 +51,7 @@ from .training.building import build_gan as build_gan
 from .training.distribution import make_strategy as make_strategy
 from .training.engine import Engine as Engine
 from .training.fit import fit as fit
+from .training.forms import own_statistics as own_statistics
 from .training.gan import GAN as GAN
 from .training.loading import load_gan as load_gan
 from .training.planning import plan_training as plan_training

@@ -13,6 +13,7 @@ from ganime.files import atomic_write, insist
 from ganime.metrics.evaluation import GeneratedPictures, check_enough, describe_scores, reference_features, score
 from ganime.metrics.features import FeatureExtractor
 from ganime.training.checks import scale_pictures
+from ganime.training.forms import own_statistics
 from ganime.training.periodic import next_multiple
 
 
@@ -29,7 +30,8 @@ class Evaluation(keras.callbacks.Callback):
         every: Steps between two evaluations.
         samples: Number of faces that are scored; the same seeds each time.
         extractor: The feature network; lite0 by default.
-        generator: Model from latents to images in [-1, 1]; by default the trained model's `averaged_generator`.
+        generator: Model from latents to images in [-1, 1]; by default the trained model's `averaged_generator`, which is scored
+            and kept as `Checkpoint` keeps it.
         best_path: Where to keep the generator with the lowest kernel distance; a path that ends in `.keras`.
         best: The lowest kernel distance so far, where training is continued.
         verbose: 1 prints each score.
@@ -103,12 +105,13 @@ class Evaluation(keras.callbacks.Callback):
         """
         if self.generated is None:
             self._find_generator()
-        scores = score(self.reference, self.extractor.extract(self.generated, self.generated.size), self.extractor)
         kernel = self.extractor.network.kernel
-        if better := scores[kernel] < self.best:
-            self.best = scores[kernel]
-            if self.best_path:
-                insist(self._keep, f"{self.best_path} cannot be written")
+        with own_statistics(self.generated.generator):
+            scores = score(self.reference, self.extractor.extract(self.generated, self.generated.size), self.extractor)
+            if better := scores[kernel] < self.best:
+                self.best = scores[kernel]
+                if self.best_path:
+                    insist(self._keep, f"{self.best_path} cannot be written")
         if self.verbose:
             shown = "  ".join(map(" ".join, describe_scores(scores).items()))
             print(f"step {self.step:,}: {shown}{'  (best so far)' if better else ''}", flush=True)

@@ -1,10 +1,17 @@
 """Two forms of a network: one to train it with, one to keep, which follows it."""
 
+from contextlib import contextmanager
+
 import keras
+import numpy as np
 import tensorflow as tf
 
+from ganime.generation.latents import from_seeds
+from ganime.labels import labels_of
 from ganime.networks.transposed import quick_form
 from ganime.training import replicas
+
+FACES, FIRST_SEED = 1024, 2**31  # of which statistics are taken; seeds far from those that people look at
 
 
 def training_form(network: keras.Model, synchronized: bool = False) -> keras.Model:
@@ -72,6 +79,65 @@ def update_average(average: keras.Model, network: keras.Model, half_life: int, b
             mean.assign_add((1.0 - keep) * (current - mean))
         else:
             mean.assign(current)
+
+
+@contextmanager
+def own_statistics(average: keras.Model):
+    """While this lasts, an average, which it gives, normalizes by the statistics of its own activations. Those that followed
+    the network's are of other kernels: `update_bn` of stochastic weight averaging (Izmailov et al. 2018,
+    https://arxiv.org/abs/1803.05407) and StudioGAN's "standing statistics" (https://arxiv.org/abs/2206.09479) take them anew.
+    Here it is done layer by layer and from the same latents each time, so that they depend on the average's weights alone.
+
+    Left as it is: a copy, whose statistics are of its own kernels; an average with labels, of whose shares it knows nothing;
+    a normalization within another model, or called more than once.
+
+    Args:
+        average: The `averaged_generator` of a `GAN`; any other generator is left as it is.
+
+    Example:
+        >>> import ganime
+        >>> networks = ganime.build_generator(32, widths=(8, 8, 8)), ganime.build_discriminator(32, widths=(8, 8, 8))
+        >>> gan = ganime.GAN(*networks, ema_half_life=5000)
+        >>> with own_statistics(gan.averaged_generator) as generator:
+        ...     faces = ganime.sample(generator, range(4))
+        >>> faces.shape
+        (4, 32, 32, 3)
+    """
+    norms = _norms(average) if getattr(average, "is_average", False) and not labels_of(average) else []
+    statistics = [variable for norm in norms for variable in (norm.moving_mean, norm.moving_variance)]
+    before = [variable.numpy() for variable in statistics]
+    try:
+        for norm in norms:
+            mean, variance = _moments(keras.Model(average.input, norm.input), norm.axis)
+            norm.moving_mean.assign(mean)
+            norm.moving_variance.assign(variance)
+        yield average
+    finally:
+        for variable, value in zip(statistics, before, strict=True):
+            variable.assign(value)
+
+
+def _norms(network):
+    """The batch normalizations of a network of layers, in their order; without those that are called more than once."""
+    calls = {}
+    if isinstance(network, keras.Function):
+        calls = {layer["name"]: len(layer["inbound_nodes"]) for layer in network.get_config()["layers"]}
+    elif not isinstance(network, keras.Sequential):
+        return []
+    norms = [layer for layer in network.layers if type(layer) is keras.layers.BatchNormalization]
+    return [norm for norm in norms if calls.get(norm.name, 1) == 1]
+
+
+def _moments(network, axis, batch=64):
+    """Mean and variance along an axis of what a network makes of `FACES` latents."""
+    latents = from_seeds(range(FIRST_SEED, FIRST_SEED + FACES), network.input_shape[-1])
+    others = [other for other in range(len(network.output_shape)) if other != axis % len(network.output_shape)]
+    moments = []
+    for start in range(0, FACES, batch):
+        features = tf.cast(network(latents[start : start + batch], training=False), tf.float32)
+        moments.append([value.numpy() for value in tf.nn.moments(features, others)])
+    means, variances = np.asarray(moments, np.float64).transpose(1, 0, 2)
+    return means.mean(0), variances.mean(0) + means.var(0)
 
 
 class _TrainingNorm(keras.layers.Layer):

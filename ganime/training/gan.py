@@ -87,6 +87,7 @@ class GAN(AdversarialModel):
         self.averaged_generator.labels = self.labels
         self.latent_size = generator.input_shape[-1] - len(self.labels)
         self.ema_half_life = within_bounds(ema_half_life=ema_half_life)["ema_half_life"]
+        self.averaged_generator.is_average = self.ema_half_life > 0
         self.feature_heads = None
         self.differentiable = False  # whether the discriminator was found so twice
         self.seed = seed

@@ -15,6 +15,7 @@ from ganime.errors import GanimeError, NonFiniteError
 from ganime.files import atomic_write, insist
 from ganime.snapshots import MOST, kept_steps, make_room, snapshot_paths, spacing
 from ganime.state import sealed
+from ganime.training.forms import own_statistics
 from ganime.training.periodic import Dispensable, Periodic
 
 REMEDY = "in a new --run, try a lower --set g_learning_rate and d_learning_rate or larger batches"
@@ -28,7 +29,8 @@ class Checkpoint(Periodic):
 
     Args:
         state_path: Weights, optimizers and step, for `GAN.load_weights`; ends in `.weights.h5`.
-        generator_path: The averaged generator, ready to use; ends in `.keras`.
+        generator_path: The averaged generator, ready to use: with batch-norm statistics of its own activations, where the model
+            has those that followed the generator's (see `ganime.training.forms.own_statistics`). Ends in `.keras`.
         every: Steps between two saves.
         about: Gives what else to keep with the state, of JSON's types, for `ganime.state.read_state`.
         previous_path: Where to keep the state before the last.
@@ -91,8 +93,8 @@ class Checkpoint(Periodic):
     def _write(self, keep):
         with sealed(self.model, self.about()) as write:
             # The generator first: once the state says that a step is done, nothing that belongs to it may be missing.
-            with atomic_write(self.generator_path) as part:
-                self.model.averaged_generator.save(part)
+            with atomic_write(self.generator_path) as part, own_statistics(self.model.averaged_generator) as average:
+                average.save(part)
             if keep:
                 keep(write, self.generator_path)
             write(self.state_path, self.previous_path)

@@ -2,8 +2,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ganime.networks import build_generator
-from ganime.training.forms import training_form
+import ganime
+from ganime.generation.latents import from_seeds
+from ganime.networks import build_discriminator, build_generator
+from ganime.training.callbacks import Checkpoint
+from ganime.training.forms import FACES, FIRST_SEED, own_statistics, training_form
 from tests.training.test_gan import same, weights
 
 
@@ -58,3 +61,83 @@ def test_other_models_are_left_alone():
     frozen.layers[0].trainable = False
     images = keras.random.normal((8, 4, 4, 3), mean=2.0)
     assert np.allclose(training_form(frozen)(images, training=True), frozen(images, training=False))
+
+
+def moved(ema_half_life=64, labels=()):
+    """A GAN after two steps that have moved its average."""
+    sizes = {"image_size": 32, "latent_size": 6, "generator_widths": (8, 8, 8), "discriminator_widths": (8, 8, 8)}
+    gan = ganime.build_gan({**sizes, "labels": labels, "batch_size": 8, "ema_half_life": ema_half_life, "flips": False})
+    pictures, numbers = np.zeros((16, 32, 32, 3), np.uint8), np.zeros(16, int)
+    gan.fit(pictures, numbers if labels else None, batch_size=8, verbose=0)
+    return gan
+
+
+def normalizing(network):
+    return [layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)]
+
+
+def test_an_average_has_the_statistics_of_its_own_activations_while_it_is_asked_to():
+    average = moved().averaged_generator
+    before = average.get_weights()
+    latents = from_seeds(range(FIRST_SEED, FIRST_SEED + FACES), 6)
+    with own_statistics(average) as same_one:
+        assert same_one is average
+        for norm in normalizing(average):
+            features = keras.Model(average.input, norm.input).predict(latents, verbose=0)
+            mean, variance = features.mean((0, 1, 2)), features.var((0, 1, 2))
+            assert np.allclose(norm.moving_mean, mean, rtol=1e-3, atol=1e-4 * np.abs(mean).max())
+            assert np.allclose(norm.moving_variance, variance, rtol=1e-3, atol=1e-4 * variance.max())
+        taken = average.get_weights()
+    assert same(average.get_weights(), before) and not same(taken, before)
+    with own_statistics(average):
+        assert same(average.get_weights(), taken)  # of the same latents each time
+
+
+def test_statistics_are_put_back_where_something_fails():
+    average = moved().averaged_generator
+    before = average.get_weights()
+    try:
+        with own_statistics(average):
+            raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        pass
+    assert same(average.get_weights(), before)
+
+
+def test_only_an_average_without_labels_takes_statistics():
+    """Those of a copy are of its own kernels; which labels how many faces have, an average does not know."""
+    for generator in (
+        moved(0).averaged_generator,
+        moved(labels=("one", "two")).averaged_generator,
+        build_generator(32, latent_size=6, widths=(8, 8, 8)),
+    ):
+        before = generator.get_weights()
+        with own_statistics(generator):
+            assert same(generator.get_weights(), before)
+
+
+def test_a_normalization_that_is_called_twice_keeps_its_statistics():
+    latents = keras.Input((6,))
+    norm, doubled = keras.layers.BatchNormalization(), keras.layers.Reshape((4, 4, 8))(keras.layers.Dense(128)(latents))
+    x = keras.layers.UpSampling2D(8)(keras.layers.BatchNormalization()(norm(norm(doubled))))
+    generator = keras.Model(latents, keras.layers.Conv2D(3, 3, padding="same", activation="tanh")(x))
+    average = ganime.GAN(generator, build_discriminator(32, widths=(8, 8, 8)), ema_half_life=64).averaged_generator
+    twice, once = normalizing(average)
+    with own_statistics(average):
+        assert np.all(twice.moving_mean == 0) and np.all(twice.moving_variance == 1)
+        assert np.any(once.moving_variance != 1)
+
+
+def test_a_generator_is_saved_with_its_own_statistics_and_the_state_with_those_that_followed(tmp_path):
+    gan = moved()
+    before = gan.averaged_generator.get_weights()
+    checkpoint = Checkpoint(tmp_path / "gan.weights.h5", tmp_path / "generator.keras")
+    checkpoint.set_model(gan)
+    checkpoint.on_train_begin()
+    checkpoint.save()
+    saved = keras.models.load_model(tmp_path / "generator.keras").get_weights()
+    with own_statistics(gan.averaged_generator):
+        assert same(saved, gan.averaged_generator.get_weights())
+    other = moved()
+    other.load_weights(tmp_path / "gan.weights.h5")
+    assert same(gan.averaged_generator.get_weights(), before) and same(other.averaged_generator.get_weights(), before)
