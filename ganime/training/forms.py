@@ -1,5 +1,6 @@
 """Two forms of a network: one to train it with, one to keep, which follows it."""
 
+import math
 from contextlib import contextmanager
 
 import keras
@@ -12,6 +13,7 @@ from ganime.networks.transposed import quick_form
 from ganime.training import replicas
 
 FACES, FIRST_SEED = 1024, 2**31  # of which statistics are taken; seeds far from those that people look at
+PIXELS = 2**20  # of those that are made at once
 
 
 def training_form(network: keras.Model, synchronized: bool = False) -> keras.Model:
@@ -106,9 +108,10 @@ def own_statistics(average: keras.Model):
     norms = _norms(average) if getattr(average, "is_average", False) and not labels_of(average) else []
     statistics = [variable for norm in norms for variable in (norm.moving_mean, norm.moving_variance)]
     before = [variable.numpy() for variable in statistics]
+    batch = max(1, PIXELS // math.prod(side or 64 for side in average.output_shape[1:3]))
     try:
         for norm in norms:
-            mean, variance = _moments(keras.Model(average.input, norm.input), norm.axis)
+            mean, variance = _moments(keras.Model(average.input, norm.input), norm.axis, batch)
             norm.moving_mean.assign(mean)
             norm.moving_variance.assign(variance)
         yield average
@@ -128,8 +131,8 @@ def _norms(network):
     return [norm for norm in norms if calls.get(norm.name, 1) == 1]
 
 
-def _moments(network, axis, batch=64):
-    """Mean and variance along an axis of what a network makes of `FACES` latents."""
+def _moments(network, axis, batch):
+    """Mean and variance along an axis of what a network makes of `FACES` latents, so many at once."""
     latents = from_seeds(range(FIRST_SEED, FIRST_SEED + FACES), network.input_shape[-1])
     others = [other for other in range(len(network.output_shape)) if other != axis % len(network.output_shape)]
     moments = []
