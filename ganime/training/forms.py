@@ -108,9 +108,9 @@ def own_statistics(average: keras.Model):
     norms = _norms(average) if getattr(average, "is_average", False) and not labels_of(average) else []
     statistics = [variable for norm in norms for variable in (norm.moving_mean, norm.moving_variance)]
     before = [variable.numpy() for variable in statistics]
-    batch = max(1, PIXELS // math.prod(side or 64 for side in average.output_shape[1:3]))
     try:
         for norm in norms:
+            batch = max(1, PIXELS // math.prod(side or 64 for side in average.output_shape[1:3]))
             mean, variance = _moments(keras.Model(average.input, norm.input), norm.axis, batch)
             norm.moving_mean.assign(mean)
             norm.moving_variance.assign(variance)

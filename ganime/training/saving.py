@@ -30,7 +30,7 @@ class Checkpoint(Periodic):
     Args:
         state_path: Weights, optimizers and step, for `GAN.load_weights`; ends in `.weights.h5`.
         generator_path: The averaged generator, ready to use: with batch-norm statistics of its own activations, where the model
-            has those that followed the generator's (see `ganime.training.forms.own_statistics`). Ends in `.keras`.
+            has those that followed the generator's (see `ganime.own_statistics`). Ends in `.keras`.
         every: Steps between two saves.
         about: Gives what else to keep with the state, of JSON's types, for `ganime.state.read_state`.
         previous_path: Where to keep the state before the last.

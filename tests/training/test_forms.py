@@ -1,5 +1,6 @@
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 import ganime
@@ -96,11 +97,8 @@ def test_an_average_has_the_statistics_of_its_own_activations_while_it_is_asked_
 def test_statistics_are_put_back_where_something_fails():
     average = moved().averaged_generator
     before = average.get_weights()
-    try:
-        with own_statistics(average):
-            raise KeyboardInterrupt
-    except KeyboardInterrupt:
-        pass
+    with pytest.raises(KeyboardInterrupt), own_statistics(average):
+        raise KeyboardInterrupt
     assert same(average.get_weights(), before)
 
 
