@@ -108,10 +108,10 @@ def own_statistics(average: keras.Model):
     norms = _norms(average) if getattr(average, "is_average", False) and not labels_of(average) else []
     statistics = [variable for norm in norms for variable in (norm.moving_mean, norm.moving_variance)]
     before = [variable.numpy() for variable in statistics]
+    batches = _draw_batches(average) if norms else []
     try:
         for norm in norms:
-            batch = max(1, PIXELS // math.prod(side or 64 for side in average.output_shape[1:3]))
-            mean, variance = _moments(keras.Model(average.input, norm.input), norm.axis, batch)
+            mean, variance = _moments(keras.Model(average.input, norm.input), norm.axis, batches)
             norm.moving_mean.assign(mean)
             norm.moving_variance.assign(variance)
         yield average
@@ -131,13 +131,19 @@ def _norms(network):
     return [norm for norm in norms if calls.get(norm.name, 1) == 1]
 
 
-def _moments(network, axis, batch):
-    """Mean and variance along an axis of what a network makes of `FACES` latents, so many at once."""
-    latents = from_seeds(range(FIRST_SEED, FIRST_SEED + FACES), network.input_shape[-1])
+def _draw_batches(generator):
+    """The latents of `FACES` faces, as many together as their size allows."""
+    batch = max(1, PIXELS // math.prod(side or 64 for side in generator.output_shape[1:3]))
+    latents = from_seeds(range(FIRST_SEED, FIRST_SEED + FACES), generator.input_shape[-1])
+    return [latents[start : start + batch] for start in range(0, FACES, batch)]
+
+
+def _moments(network, axis, batches):
+    """Mean and variance along an axis of what a network makes of batches of one size."""
     others = [other for other in range(len(network.output_shape)) if other != axis % len(network.output_shape)]
     moments = []
-    for start in range(0, FACES, batch):
-        features = tf.cast(network(latents[start : start + batch], training=False), tf.float32)
+    for latents in batches:
+        features = tf.cast(network(latents, training=False), tf.float32)
         moments.append([value.numpy() for value in tf.nn.moments(features, others)])
     means, variances = np.asarray(moments, np.float64).transpose(1, 0, 2)
     return means.mean(0), variances.mean(0) + means.var(0)
