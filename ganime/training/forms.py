@@ -139,14 +139,16 @@ def _draw_batches(generator):
 
 
 def _moments(network, axis, batches):
-    """Mean and variance along an axis of what a network makes of batches of one size."""
+    """Mean and variance along an axis of what a network makes of batches of latents."""
     others = [other for other in range(len(network.output_shape)) if other != axis % len(network.output_shape)]
     moments = []
     for latents in batches:
         features = tf.cast(network(latents, training=False), tf.float32)
         moments.append([value.numpy() for value in tf.nn.moments(features, others)])
     means, variances = np.asarray(moments, np.float64).transpose(1, 0, 2)
-    return means.mean(0), variances.mean(0) + means.var(0)
+    sizes = [len(latents) for latents in batches]
+    mean = np.average(means, 0, sizes)
+    return mean, np.average(variances + np.square(means - mean), 0, sizes)
 
 
 class _TrainingNorm(keras.layers.Layer):

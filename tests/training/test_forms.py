@@ -64,11 +64,11 @@ def test_other_models_are_left_alone():
     assert np.allclose(training_form(frozen)(images, training=True), frozen(images, training=False))
 
 
-def moved(ema_half_life=64, labels=()):
+def moved(ema_half_life=64, labels=(), size=32):
     """A GAN after two steps that have moved its average."""
-    sizes = {"image_size": 32, "latent_size": 6, "generator_widths": (8, 8, 8), "discriminator_widths": (8, 8, 8)}
+    sizes = {"image_size": size, "latent_size": 6, "generator_widths": (8, 8, 8), "discriminator_widths": (8, 8, 8)}
     gan = ganime.build_gan({**sizes, "labels": labels, "batch_size": 8, "ema_half_life": ema_half_life, "flips": False})
-    pictures, numbers = np.zeros((16, 32, 32, 3), np.uint8), np.zeros(16, int)
+    pictures, numbers = np.zeros((16, size, size, 3), np.uint8), np.zeros(16, int)
     gan.fit(pictures, numbers if labels else None, batch_size=8, verbose=0)
     return gan
 
@@ -77,8 +77,9 @@ def normalizing(network):
     return [layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)]
 
 
-def test_an_average_has_the_statistics_of_its_own_activations_while_it_is_asked_to():
-    average = moved().averaged_generator
+@pytest.mark.parametrize("size", [32, 40])  # in one batch, and in two that are not equal
+def test_an_average_has_the_statistics_of_its_own_activations_while_it_is_asked_to(size):
+    average = moved(size=size).averaged_generator
     before = average.get_weights()
     latents = from_seeds(range(FIRST_SEED, FIRST_SEED + FACES), 6)
     with own_statistics(average) as same_one:
