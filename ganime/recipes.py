@@ -53,7 +53,9 @@ class Recipe:
     real_weight: float = _field(1.0, "of the loss on real pictures", 0)
     fake_weight: float = _field(1.0, "of the loss on generated pictures", 0)
     generator_weight: float = _field(1.0, "of the generator's loss", 0)
-    r1_weight: float = _field(0.0, "gamma of the R1 gradient penalty", 0)
+    r1_weight: float = _field(0.0, "gamma of the R1 gradient penalty; 0: none", 0)
+    r1_first_weight: float = _field(0.0, "gamma at first, from where it goes to r1_weight", 0)
+    r1_fall: int = _field(0, "pictures that this takes; 0: gamma is r1_weight from the first on", 0, 10**12)
     r1_interval: int = _field(1, "steps between penalties", 1, 10**9)
     feature_weight: float = _field(0.0, "of the losses of heads on a pretrained network's features; 0: none", 0)
     feature_after: int = _field(0, "pictures after which these heads join", 0, 10**12)
@@ -184,7 +186,7 @@ _OURS = Recipe(
     initializer="torch",
     relativistic=True,
     label_noise=0.1,
-    r1_weight=0.2,
+    r1_weight=0.05,
     r1_interval=8,
     augmentations=("translation",),
     batch_size=32,
@@ -199,7 +201,7 @@ _OURS = Recipe(
 
 RECIPES = {
     # What makes the best faces in some minutes of a CPU; docs/research/ablation.md.
-    "default": dataclasses.replace(_OURS, feature_weight=1.0, feature_after=32_000),
+    "default": dataclasses.replace(_OURS, r1_first_weight=2.0, r1_fall=64_000, feature_weight=1.0, feature_after=32_000),
     # Wider, slower and averaged over longer: for a GPU, or for days. checkpoints/anime-face-64.keras began so.
     "large": dataclasses.replace(
         _OURS,

@@ -28,6 +28,8 @@ NETWORK_FIELDS = (
     *_GENERATOR,
     *("discriminator_widths", "discriminator_slopes", "discriminator_norm", "head_channels", "minibatch_deviation"),
 )
+# Those of a training that count pictures from first weights on, with their values for networks that have been trained already.
+TRAINED = {"feature_after": 0, "r1_fall": 0}
 _INITIALIZERS = {"VarianceScaling": "torch", "GlorotUniform": "glorot", "RandomNormal": "normal"}
 
 

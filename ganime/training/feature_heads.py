@@ -16,6 +16,7 @@ from ganime.training import draws, losses, replicas
 from ganime.training.augment import augment
 from ganime.training.conditioning import inputs_of
 from ganime.training.engine import dtype_policy
+from ganime.training.optimizer import variables_of
 
 WIDTH, WIDEST, COARSE = 32, 128, 4  # channels of a head, at most; the side to which it halves the features
 SEEDS = 1 << 42  # added to the seed for what the heads draw
@@ -76,7 +77,7 @@ def train_heads(gan, real: tf.Tensor, fakes: tf.Tensor) -> tf.Tensor:
         The gradient at `fakes` of the generator's loss, as its optimizer scales it, by the heads as they were before; 0 before
         they join.
     """
-    s, variables = gan.settings, [variable.value for variable in gan.feature_heads.trainable_variables]
+    s, variables = gan.settings, variables_of(gan.feature_heads)
     seeds = draws.split(tf.stack([SEEDS + tf.constant(gan.seed, tf.int64), gan.step.value]), 3)
     noise = draws.uniform((3, tf.shape(real)[0], 1), seeds[0], axis=1)
     truths = {
@@ -97,7 +98,7 @@ def train_heads(gan, real: tf.Tensor, fakes: tf.Tensor) -> tf.Tensor:
         return tape.gradient(objectives[0], variables), tape.gradient(objectives[1], fakes)
 
     if s["feature_after"]:
-        joined = gan.step * tf.cast(tf.shape(real)[0] * replicas.count(), tf.int64) >= s["feature_after"]
+        joined = gan.step * tf.cast(replicas.batch_size(real), tf.int64) >= s["feature_after"]
         gradients, direction = tf.cond(joined, look, lambda: ([tf.zeros_like(v) for v in variables], tf.zeros_like(fakes)))
         replicas.run_if(joined, lambda: gan.f_optimizer.apply(gradients))
     else:

@@ -13,7 +13,7 @@ from ganime.training.augment import augment
 from ganime.training.conditioning import beside, find_labels, with_labels
 from ganime.training.feature_heads import build_heads, train_heads
 from ganime.training.forms import sampling_form, training_form, update_average
-from ganime.training.optimizer import make_optimizer
+from ganime.training.optimizer import make_optimizer, variables_of
 from ganime.training.penalty import r1_gradients
 
 if keras.backend.backend() != "tensorflow":
@@ -113,6 +113,8 @@ class GAN(AdversarialModel):
         fake_weight: float = 1.0,
         generator_weight: float = 1.0,
         r1_weight: float = 0.0,
+        r1_first_weight: float = 0.0,
+        r1_fall: int = 0,
         r1_interval: int = 1,
         feature_weight: float = 0.0,
         feature_after: int = 0,
@@ -141,6 +143,8 @@ class GAN(AdversarialModel):
             real_weight, fake_weight, generator_weight: Weights of the three loss terms.
             r1_weight: Weight gamma of the R1 gradient penalty, gamma/2 times the mean squared gradient norm at the real
                 pictures; 0 for none.
+            r1_first_weight, r1_fall: What gamma is in the first step, and the number of pictures over which it goes from
+                there to `r1_weight` (see `ganime.training.penalty.find_gamma`); 0 for the same gamma throughout.
             r1_interval: The penalty is applied in every so many steps, that many times as strong (lazy regularization of
                 StyleGAN2, Karras et al. 2020).
             feature_weight: Weight of the losses of heads on the features of EfficientNet-Lite0 (see
@@ -229,8 +233,7 @@ class GAN(AdversarialModel):
         replicas.run_if(free, update_generator) if free is not None else update_generator()
         logs["g_loss"] = tf.identity(self.last_g_loss.value)
         replicas.share_statistics(self.generator, self.discriminator)
-        batch = tf.shape(real)[0] * replicas.count()
-        update_average(self.averaged_generator, self.generator, self.ema_half_life, batch, self.step + 1)
+        update_average(self.averaged_generator, self.generator, self.ema_half_life, replicas.batch_size(real), self.step + 1)
         self._train_means.update(logs, {"r1": self.step % self.settings["r1_interval"] == 0})
         self.step.assign_add(1)
         self.stop_votes.assign(replicas.total(self.stop_votes.read_value()))
@@ -268,7 +271,7 @@ class GAN(AdversarialModel):
                     logs[kind + "_loss"] = losses.binary_cross_entropy(truths[kind], judged[kind])
                 value = tf.add_n([logs[kind + "_loss"] * s[kind + "_weight"] for kind in kinds])
                 objective = self.d_optimizer.scale_loss(value / replicas.count())
-            gradients = tape.gradient(objective, _variables(self.discriminator))
+            gradients = tape.gradient(objective, variables_of(self.discriminator))
             if s["r1_weight"] and "real" in kinds:
                 logs["r1"], penalties = r1_gradients(self, images["real"], labels)
                 gradients = [g + p for g, p in zip(gradients, penalties, strict=True)]
@@ -290,10 +293,5 @@ class GAN(AdversarialModel):
         direction = image_tape.gradient(objective, fakes)
         if s["feature_weight"]:
             direction += train_heads(self, real, fakes)
-        self.g_optimizer.apply(tape.gradient(fakes, _variables(self.generator), output_gradients=direction))
+        self.g_optimizer.apply(tape.gradient(fakes, variables_of(self.generator), output_gradients=direction))
         self.last_g_loss.assign(replicas.mean([loss])[0])
-
-
-def _variables(network):
-    """TensorFlow's variables behind Keras', which a tape knows."""
-    return [variable.value for variable in network.trainable_variables]

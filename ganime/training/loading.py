@@ -20,6 +20,7 @@ from ganime.run import Run, describe_origin
 from ganime.snapshots import open_run
 from ganime.training.building import (
     NETWORK_FIELDS,
+    TRAINED,
     as_recipe,
     build_gan,
     can_become,
@@ -116,8 +117,8 @@ class Start:
         return describe_origin(self.origin)
 
     def adopt(self, recipe: Recipe | None, *assignments: str, **values) -> Recipe:
-        """The recipe for training on: its networks are these, all else is as the recipe has it, but for `feature_after`, which
-        is 0 unless it is set: these networks have been trained already. The generator may become deeper.
+        """The recipe for training on: its networks are these, all else is as the recipe has it, but for `feature_after` and
+        `r1_fall`, which are 0 unless they are set. The generator may become deeper.
 
         Args:
             recipe: How to train; None is as `find_recipe` finds it.
@@ -127,7 +128,7 @@ class Start:
             InputError: If something is set that makes other networks; the message names it.
         """
         named = {text.partition("=")[0].strip() for text in assignments} | values.keys()
-        kept = {name: value for name, value in ({"feature_after": 0} | self.fields).items() if name not in named}
+        kept = {name: value for name, value in (TRAINED | self.fields).items() if name not in named}
         recipe = (recipe or find_recipe(self.fields)).override(*assignments, **kept, **values)
         wanted = {name: getattr(recipe, name) for name in NETWORK_FIELDS}
         if not can_become(self.fields, wanted):
@@ -166,7 +167,7 @@ def begin_from(
     if isinstance(recipe, Mapping):
         as_recipe(recipe)  # says more of a field that there is not
         return start, start.adopt(Recipe(), **recipe)
-    names = *NETWORK_FIELDS, "feature_after"
+    names = *NETWORK_FIELDS, *TRAINED
     given = {name: value for name in names if (value := getattr(recipe, name, ())) != ()}  # a recipe's name sets none
     return start, start.adopt(None if recipe is None else as_recipe(recipe), **given)
 

@@ -1,4 +1,4 @@
-"""The optimizer of both networks."""
+"""The optimizer of both networks, and what it moves."""
 
 import keras
 import tensorflow as tf
@@ -34,6 +34,11 @@ class FusedAdam(keras.optimizers.Adam):
             epsilon=tf.cast(self.epsilon, dtype),
             grad=tf.cast(gradient, dtype),
         )
+
+
+def variables_of(network: keras.Model) -> list[tf.Variable]:
+    """TensorFlow's variables, which a tape knows, behind those of Keras that a network trains."""
+    return [variable.value for variable in network.trainable_variables]
 
 
 def make_optimizer(value, network: keras.Model, scaled: bool = True) -> keras.optimizers.Optimizer:

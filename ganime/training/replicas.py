@@ -10,6 +10,15 @@ def count() -> int:
     return tf.distribute.get_strategy().num_replicas_in_sync
 
 
+def batch_size(part: tf.Tensor) -> tf.Tensor:
+    """Number of pictures in the global batch, int32 [].
+
+    Args:
+        part: What this replica has of it, [pictures, …]; all have as many.
+    """
+    return tf.shape(part)[0] * count()
+
+
 def part(make, shape, axis: int = 0) -> tf.Tensor:
     """This replica's part of what is made for the global batch.
 

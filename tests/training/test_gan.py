@@ -7,6 +7,7 @@ import ganime
 from ganime.data.drawn import draw_face
 from ganime.recipes import RECIPES
 from ganime.training import draws, losses
+from ganime.training.penalty import find_gamma
 
 COUNTS = {
     "default": (1_215_395, 694_257),
@@ -189,6 +190,22 @@ def test_r1_is_applied_lazily_and_in_proportion(images):
         if g is not None:  # weight 1/2, twice as strong for the interval of 2, learning rate 0.1
             assert np.allclose(a - b, 0.1 * g, rtol=1e-3, atol=1e-6 + 1e-6 * np.abs(w).max())
     assert train(penalized, images)["r1"][0] == 0
+
+
+def test_gamma_goes_along_half_a_cosine_while_so_many_pictures_are_seen(images):
+    gan = make_gan(r1_first_weight=2.0, r1_weight=0.5, r1_fall=8 * len(images), label_noise=0.0)
+    gammas = []
+    for step in (0, 2, 4, 8, 10**9):
+        gan.step.assign(step)
+        gammas.append(float(find_gamma(gan, images)))
+    assert gammas == pytest.approx([2.0, 1.25 + 0.75 / 2**0.5, 1.25, 0.5, 0.5])
+    constant = make_gan(r1_weight=1.25, label_noise=0.0)
+    for model in (gan, constant):
+        model.step.assign(4)
+    train(gan, images)
+    train(constant, images)
+    for one, other in zip(weights(gan.discriminator), weights(constant.discriminator), strict=True):
+        assert np.allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("step, keep", [(10_000, 0.5), (9, 0.25)])

@@ -17,7 +17,7 @@ from ganime.files import hash_file
 from ganime.recipes import RECIPES, Recipe, get_recipe
 from ganime.run import Run
 from ganime.state import read_state
-from ganime.training.building import NETWORK_FIELDS, build_gan, build_networks, read_fields
+from ganime.training.building import NETWORK_FIELDS, TRAINED, build_gan, build_networks, read_fields
 from ganime.training.fit import fit
 from ganime.training.loading import begin_from, load_gan, open_start
 from tests.conftest import FACES64, PLAIN
@@ -25,7 +25,7 @@ from tests.training.small import make_small_gan, one_gan  # noqa: F401
 from tests.training.test_fit import assert_same_training
 
 HOW = [text for text in PLAIN if text.partition("=")[0] not in NETWORK_FIELDS]  # what is set where the networks are given
-RECIPE = get_recipe("default").override(*PLAIN, "feature_after=0")
+RECIPE = get_recipe("default").override(*PLAIN, "feature_after=0", "r1_fall=0")
 
 
 def weights(gan):
@@ -90,7 +90,7 @@ def test_a_run_starts_with_both_networks_and_the_average_of_another_and_nothing_
     assert same(*([[variable.numpy() for variable in one.optimizer.variables]] for one in (gan, new)))
     assert int(gan.step) == 0 and gan.seed == 7
     expected = {name: getattr(RECIPE if name in NETWORK_FIELDS else get_recipe("default"), name) for name in asdict(RECIPE)}
-    assert asdict(gan_recipe) == expected | {"feature_after": 0}
+    assert asdict(gan_recipe) == expected | TRAINED
     assert run.read_config()["from"] == {"name": "source", "step": 2, "sha256": hash_file(source.state_path)}
     grids = [source.samples_path / "step-000002.png", run.samples_path / "step-000000.png"]
     assert grids[0].read_bytes() == grids[1].read_bytes()
@@ -206,13 +206,13 @@ def test_the_generator_may_become_deeper_and_draws_the_same_at_first(source, kno
         leaky.adopt(None, "generator_depth=3")
 
 
-def test_heads_join_trained_networks_at_once_unless_it_is_said_when(source, tmp_path):
-    run, late = Run(tmp_path / "new"), get_recipe("default").override(*PLAIN, "feature_weight=1", "feature_after=99")
+@pytest.mark.parametrize("field", TRAINED)
+def test_what_counts_from_first_weights_is_over_in_trained_networks_unless_it_is_said(source, tmp_path, field):
+    run, late = Run(tmp_path / "new"), get_recipe("default").override(*PLAIN, "feature_weight=1", f"{field}=99")
     start = open_start(source, run)
-    assert start.adopt(None, "feature_weight=1").feature_after == start.adopt(late).feature_after == 0
-    assert start.adopt(None, "feature_after=7").feature_after == 7
-    given = ["default", {"feature_after": 8}, late]
-    assert [begin_from(start, run, recipe)[1].feature_after for recipe in given] == [0, 8, 99]
+    recipes = [start.adopt(None, "feature_weight=1"), start.adopt(late), start.adopt(None, f"{field}=7")]
+    recipes += [begin_from(start, run, recipe)[1] for recipe in ("default", {field: 8}, late)]
+    assert [getattr(recipe, field) for recipe in recipes] == [0, 0, 7, 0, 8, 99]
 
 
 def test_without_a_recipe_it_is_the_one_with_such_a_generator(source, tmp_path):
