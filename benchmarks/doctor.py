@@ -25,6 +25,8 @@ SMALL = (
     "discriminator_widths=8,16,32",
     "batch_size=16",
     "ema_half_life=500",
+    "r1_weight=0.2",
+    "r1_fall=0",
 )
 BARE = ("r1_weight=0", "augmentations=", "label_noise=0", "minibatch_deviation=0")
 LARGER = ("generator_widths=64,32,16", "discriminator_widths=16,32,64", "r1_weight=1", "augmentations=", "flips=no")
