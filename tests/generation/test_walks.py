@@ -16,6 +16,13 @@ def steps_between(frames):
     return np.sqrt(np.square(frames - np.roll(frames, -1, axis=0)).mean((1, 2, 3)))
 
 
+def same_faces(some, others):
+    """But for rounding: a matrix product of more rows adds up in another order on some processors (NumPy 2.4's OpenBLAS on an
+    AMD EPYC: 2 of 49,152 values by one level)."""
+    apart = np.abs(some.astype(int) - others)
+    return apart.max() <= 1 and np.mean(apart > 0) < 1e-3
+
+
 def test_a_walk_is_a_loop_of_steps_of_about_equal_visible_change(generator):
     points = latents.from_seeds(range(100, 108), 128)
     frames = [*walks.walk(generator, points)]
@@ -74,9 +81,9 @@ def test_the_corners_of_a_mix_are_the_faces_themselves(generator):
     points = latents.from_seeds(range(4), 128)
     faces = sampling.paint(generator, points)
     sheet = walks.mix(generator, points, 5)
-    assert np.array_equal(sheet[[0, 4, 20, 24]], faces)
+    assert same_faces(sheet[[0, 4, 20, 24]], faces)
     row = walks.mix(generator, points[:2], 5)
-    assert np.array_equal(row, sheet[:5])
+    assert same_faces(row, sheet[:5])
     steps = steps_between(row)[:-1]
     assert steps.min() > 0 and steps.max() < steps_between(faces[:2])[0]  # each is between its neighbors
     for count in (0, 1, 3, 5):
