@@ -80,6 +80,7 @@ def test_too_few_faces_or_frames_are_refused(generator):
 def test_the_corners_of_a_mix_are_the_faces_themselves(generator):
     points = latents.from_seeds(range(4), 128)
     faces = sampling.paint(generator, points)
+    assert np.array_equal(walks.mix(generator, points, 2), faces)  # the same latents in the same product
     sheet = walks.mix(generator, points, 5)
     assert same_faces(sheet[[0, 4, 20, 24]], faces)
     row = walks.mix(generator, points[:2], 5)

@@ -84,7 +84,7 @@ def test_a_step_is_gradient_descent_on_the_mean_of_the_heads(images, relativisti
 
 @pytest.mark.parametrize(("precision", "error"), [("bfloat16", 0.35), ("float16", 0.2)])
 def test_sixteen_bits_give_the_gradient_of_thirty_two(images, precision, error):
-    """float16's is that of a loss scaled up, without which most of it would be 0. Its error is 0.11 on a processor without
+    """float16's is that of a loss scaled up, without which its error would be 0.47. It is 0.12 on a processor without
     AVX512-FP16, where TensorFlow 2.21 leaves its products to Eigen."""
     directions = []
     for name in ("float32", DTYPE_POLICIES[precision]):
@@ -94,7 +94,7 @@ def test_sixteen_bits_give_the_gradient_of_thirty_two(images, precision, error):
         keras.utils.set_random_seed(0)
         gan.compile(feature_weight=1.0, label_noise=0.0)
         for variable in gan.feature_heads.trainable_variables:
-            variable.assign(0.1 * keras.random.normal(variable.shape, seed=len(variable.shape)))
+            variable.assign(0.003 * keras.random.normal(variable.shape, seed=len(variable.shape)))
         scale = gan.g_optimizer.scale_loss(tf.constant(1.0))
         assert (scale > 1) == (precision == "float16" and name != "float32")
         before = [weights(gan.feature_heads)]
