@@ -186,7 +186,6 @@ _OURS = Recipe(
     initializer="torch",
     relativistic=True,
     label_noise=0.1,
-    r1_weight=0.05,
     r1_interval=8,
     augmentations=("translation",),
     batch_size=32,
@@ -201,7 +200,14 @@ _OURS = Recipe(
 
 RECIPES = {
     # What makes the best faces in some minutes of a CPU; docs/research/ablation.md.
-    "default": dataclasses.replace(_OURS, r1_first_weight=2.0, r1_fall=64_000, feature_weight=1.0, feature_after=32_000),
+    "default": dataclasses.replace(
+        _OURS,
+        r1_weight=0.05,
+        r1_first_weight=2.0,
+        r1_fall=64_000,
+        feature_weight=1.0,
+        feature_after=32_000,
+    ),
     # Wider, slower and averaged over longer: for a GPU, or for days. checkpoints/anime-face-64.keras began so.
     "large": dataclasses.replace(
         _OURS,

@@ -98,7 +98,7 @@ def train_heads(gan, real: tf.Tensor, fakes: tf.Tensor) -> tf.Tensor:
         return tape.gradient(objectives[0], variables), tape.gradient(objectives[1], fakes)
 
     if s["feature_after"]:
-        joined = gan.step * tf.cast(replicas.batch_size(real), tf.int64) >= s["feature_after"]
+        joined = gan.step * replicas.batch_size(real) >= s["feature_after"]
         gradients, direction = tf.cond(joined, look, lambda: ([tf.zeros_like(v) for v in variables], tf.zeros_like(fakes)))
         replicas.run_if(joined, lambda: gan.f_optimizer.apply(gradients))
     else:

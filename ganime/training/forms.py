@@ -69,12 +69,12 @@ def update_average(average: keras.Model, network: keras.Model, half_life: int, b
         network: The network.
         half_life: Number of pictures over which half is forgotten; 0 makes a copy. At most a twentieth of the pictures seen so
             far, so that first weights, which nothing has trained, are soon forgotten; not if the average is settled.
-        batch: Number of pictures in the step.
+        batch: Number of pictures in the step, int64 [].
         steps: Number of steps with this one.
     """
     span = float(half_life)
     if not average.settled:
-        span = tf.minimum(span, tf.cast(steps * tf.cast(batch, tf.int64), tf.float32) / 20.0)
+        span = tf.minimum(span, tf.cast(steps * batch, tf.float32) / 20.0)
     keep = 0.5 ** (tf.cast(batch, tf.float32) / span)
     for mean, current in zip(average.weights, network.weights, strict=True):
         if half_life:

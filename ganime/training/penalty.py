@@ -21,7 +21,7 @@ def find_gamma(gan, real: tf.Tensor) -> tf.Tensor | float:
     first, last, pictures = (gan.settings[name] for name in ("r1_first_weight", "r1_weight", "r1_fall"))
     if not pictures:
         return last
-    seen = tf.cast(gan.step * tf.cast(replicas.batch_size(real), tf.int64), tf.float32)
+    seen = tf.cast(gan.step * replicas.batch_size(real), tf.float32)
     return last + (first - last) * (1 + tf.cos(math.pi * tf.minimum(seen / pictures, 1.0))) / 2
 
 

@@ -11,12 +11,12 @@ def count() -> int:
 
 
 def batch_size(part: tf.Tensor) -> tf.Tensor:
-    """Number of pictures in the global batch, int32 [].
+    """Number of pictures in the global batch, int64 [], as steps are counted.
 
     Args:
         part: What this replica has of it, [pictures, …]; all have as many.
     """
-    return tf.shape(part)[0] * count()
+    return tf.shape(part, tf.int64)[0] * count()
 
 
 def part(make, shape, axis: int = 0) -> tf.Tensor:
