@@ -37,13 +37,14 @@ OTHERS = (".gif", ".bmp", ".tif", ".tiff", ".avif", ".npy", ".zip", ".tar", ".gz
     metavar="COUNT",
     help="Of the seeds, by default four times as many, keep the faces that look most real.",
 )
+@click.option("--refine", is_flag=True, help="Change broken faces, by small steps in their latents, until they are whole.")
 @click.option(
     "--data",
     multiple=True,
     metavar="PICTURES",
-    help="For --best: what the run was trained on, to make its judge with; repeatable.",
+    help="For --best and --refine: what the run was trained on, to make its judge with; repeatable.",
 )
-def generate(output, force, latents_path, best, data, **chosen):
+def generate(output, force, latents_path, best, refine, data, **chosen):
     """Make faces with a trained generator: one grid, an array, or single files in a folder.
 
     Without --run and --model it is the generator that ships with ganime (checkpoints/anime-face-64.md). The same seed
@@ -54,13 +55,15 @@ def generate(output, force, latents_path, best, data, **chosen):
     the seeds of a run with labels take them in turn; without --seeds too, the grid has eight faces of each.
 
     With --best a judge, made of features of real pictures and of the generator's faces, looks at all and keeps those that are
-    most like pictures; with labels so many of each that is named. The generator that ships has a judge. For a run --data makes
-    one, in a minute or two, and keeps it beside the run's generator for the next time.
+    most like pictures; with labels so many of each that is named. With --refine it changes those faces that have parts which
+    pictures have not, no more than it must. Both together take the best first. The generator that ships has a judge. For a run
+    --data makes one, in a minute or two, and keeps it beside the run's generator for the next time.
 
     \b
     Examples:
       python cli.py generate --seeds 0-63
       python cli.py generate --best 64
+      python cli.py generate --seeds 0-63 --refine --save-latents refined.npy
       python cli.py generate --run faces-default --best 16 --data faces
       python cli.py generate --run faces-default --seeds 7,11,100-199 --output faces-102/
       python cli.py generate --model generator.keras --truncation 0.7
@@ -72,8 +75,8 @@ def generate(output, force, latents_path, best, data, **chosen):
 
     from ganime.data.names import show
     from ganime.generation.latents import parse_seeds, save_latents
-    from ganime.generation.sampling import paint
-    from ganime.generation.selection import AMONG
+    from ganime.generation.sampling import FEW, paint
+    from ganime.generation.selection import AMONG, Judge
     from ganime.pictures import grids
 
     output = output or free_name("faces.png", force)
@@ -89,18 +92,27 @@ def generate(output, force, latents_path, best, data, **chosen):
     if ending in OTHERS and not output.is_dir():
         kinds = f"{', '.join(GRIDS)} for a grid, .npz for an array, or give a folder"
         raise InputError(f"--output {show(output)}: nothing is written as {ending}; take {kinds}")
-    if data and not best:
-        raise InputError("--data is for --best")
+    if data and not (best or refine):
+        raise InputError("--data is for --best and --refine")
     shown = best and best * max(1, len(chosen["labels"]))
     check = partial(_check_grid, output, shown) if grid else None
     if best and chosen["seeds"] is None and not chosen["latents"]:
         chosen["seeds"] = f"0-{AMONG * best - 1}"
+    if best or refine:
+        chosen["also"] = FEW  # TensorFlow is needed anyway
     generator, points, source, labels, path = open_faces(default_seeds=SEEDS, check=check, each=EACH, **chosen)
     rows = np.arange(len(points)).reshape(len(labels) or 1, -1)  # of latents, one for each label
     every = rows.shape[1]
+    if best and every < best:
+        raise InputError(f"--best {best}: there are only {every:,} faces to choose from")
+    if best or refine:
+        judge = _make_judge(generator, path, data, force) if data else Judge.load(path)
     if best:
-        rows = _keep_best(best, rows, generator, points, path, data, force)
+        rows = _keep_best(judge, best, rows, generator, points)
         points = points[rows.ravel()]
+    if refine:
+        with progress_bar("refined faces") as report:
+            points = judge.refine(generator, points, report)
     if grid:
         made = grids.make_grid(paint(generator, points), rows.shape[1] if labels else None)
         grids.save_picture(output, grids.add_names(made, labels) if labels else made)
@@ -126,15 +138,10 @@ def generate(output, force, latents_path, best, data, **chosen):
     click.echo(f"{show(output)}: {len(points):,}{of} face{'s' * (len(points) != 1 or bool(of))} of {show(source)}")
 
 
-def _keep_best(count, rows, generator, points, path, data, force):
+def _keep_best(judge, count, rows, generator, points):
     """Of each row of latents' indices those of the best faces."""
     import numpy as np
 
-    from ganime.generation.selection import Judge
-
-    if rows.shape[1] < count:
-        raise InputError(f"--best {count}: there are only {rows.shape[1]:,} faces to choose from")
-    judge = _make_judge(generator, path, data, force) if data else Judge.load(path)
     with progress_bar("faces") as report:
         kept = []
         for row in rows:

@@ -214,7 +214,8 @@ def _describe_use(subject):
     if subject.edits:
         beside += f"\n`{EDITS}` holds edits for `--edit NAME=STRENGTH`: {', '.join(subject.edits)}.\n"
     if subject.judge:
-        beside += f"\n`{JUDGE}` is its judge: `--best COUNT` keeps the faces that look most real to it.\n"
+        use = "`--best COUNT` keeps the faces that look most real to it, `--refine` makes broken ones whole"
+        beside += f"\n`{JUDGE}` is its judge: {use}.\n"
     labels = subject.chain.labels
     size = subject.chain.latent_size - len(labels)
     latents = f"np.float32([np.random.RandomState(seed).standard_normal({size}) for seed in range(4)])"

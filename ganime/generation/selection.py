@@ -1,4 +1,5 @@
-"""Keeping the better ones of many faces, by a judge that tells generated faces from real pictures."""
+"""Better faces of a trained generator: a judge that tells generated faces from real pictures keeps the better ones of many, or
+refines latents until their faces have no part that pictures do not have."""
 
 import os
 from collections.abc import Callable
@@ -10,6 +11,9 @@ import numpy as np
 from ganime.bounds import check_whole
 from ganime.errors import InputError
 from ganime.generation.beside import load_beside, save_beside
+from ganime.generation.conditions import free_size
+from ganime.generation.latents import check_latents
+from ganime.generation.numpy_generator import NOT_FINITE
 from ganime.generation.sampling import find_generator, paint
 
 if TYPE_CHECKING:
@@ -21,11 +25,15 @@ DRAWN = 4000  # generated faces that a judge is made with
 LEAST, REAL = 100, 10_000  # pictures
 RIDGE = 1.0  # weight of the penalty on squared weights, for features of unit deviation
 SPREAD = 0.1  # part of the mean variance of a place's channels that is added to each, so that a few pictures are enough
-WHOLE = 1.0  # how much the places count: deviations of their distance, in those of the ratio
+PARTS = 1.0  # how much the places count: deviations of their distance, in those of the ratio
+WHOLE = 0.2  # part of the generator's faces that count as whole
+STEPS = 40  # moves of a latent, at most
+FIRST_STEP = 0.1  # radians of the first; they shrink to none
+FIRST_RATIO = 1.0  # how much the ratio counts in it: less makes refined faces more of one kind, more leaves some broken
 FIRST_SEED = 2**31  # of these: others than whoever counts from 0 lets it judge
 AMONG = 4  # faces that are drawn for each one that is kept
 _BATCH = 64
-_SHAPES = {"weights": (DIMENSIONS,), "means": (PLACES, CHANNELS), "axes": (PLACES, CHANNELS, CHANNELS)}
+_SHAPES = {"weights": (DIMENSIONS,), "means": (PLACES, CHANNELS), "axes": (PLACES, CHANNELS, CHANNELS), "whole": ()}
 
 
 class Judge:
@@ -41,7 +49,8 @@ class Judge:
     Args:
         weights: float [1280], of the features in the logarithm.
         means: float [25, 112], the pictures' features at each place.
-        axes: float [25, 112, 112]: at each place the products of pictures with these have a variance of next to 1.
+        axes: float [25, 112, 112]: at each place the products of pictures with these have equal variances.
+        whole: The distance up to which a face counts as whole, as the better part of the generator's faces are.
 
     Example:
         >>> import ganime
@@ -50,8 +59,9 @@ class Judge:
         >>> faces = ganime.paint(generator, points[judge.best(generator, points, 2)])
     """
 
-    def __init__(self, weights: np.ndarray, means: np.ndarray, axes: np.ndarray):
-        self.weights, self.means, self.axes = (np.asarray(array, np.float32) for array in (weights, means, axes))
+    def __init__(self, weights: np.ndarray, means: np.ndarray, axes: np.ndarray, whole: float):
+        arrays = (np.asarray(array, np.float32) for array in (weights, means, axes, whole))
+        self.weights, self.means, self.axes, self.whole = arrays
         self._extractor = None
 
     @classmethod
@@ -66,8 +76,9 @@ class Judge:
         if min(counts) < LEAST:
             raise InputError(f"{counts[0]:,} pictures and {counts[1]:,} faces are too few for a judge: {LEAST} each are needed")
         weights, (means, axes) = _tell_apart(real["features"], generated["features"]), _know_places(real["places"])
-        ratio, distances = generated["features"] @ weights, _distances(generated["places"], means, axes)
-        return cls(weights / (ratio.std() + 1e-9), means, axes * np.sqrt(WHOLE / (distances.std() + 1e-9)))
+        ratio, distances = generated["features"] @ weights, _distances(generated["places"], means, axes).numpy()
+        scale = PARTS / (distances.std() + 1e-9)
+        return cls(weights / (ratio.std() + 1e-9), means, axes * np.sqrt(scale), scale * np.quantile(distances, WHOLE))
 
     @classmethod
     def train(
@@ -110,11 +121,15 @@ class Judge:
         """
         if images.dtype != np.uint8 or images.ndim != 4:
             raise InputError(f"faces are uint8 [count, size, size, 3], not {images.dtype} {list(images.shape)}")
+        seen = self._features(images)
+        return seen["features"] @ self.weights - _distances(seen["places"], self.means, self.axes).numpy()
+
+    @property
+    def _features(self):
         from ganime.metrics.features import FeatureExtractor
 
         self._extractor = self._extractor or FeatureExtractor(NETWORK)
-        seen = self._extractor(images)
-        return seen["features"] @ self.weights - _distances(seen["places"], self.means, self.axes)
+        return self._extractor
 
     def best(
         self,
@@ -143,6 +158,71 @@ class Judge:
             scores.append(self.score(paint(generator, latents[start : start + _BATCH])))
             report(min(start + _BATCH, len(latents)), len(latents))
         return np.sort(np.argsort(-np.concatenate(scores), kind="stable")[:count])
+
+    def refine(
+        self,
+        generator: "keras.Model",
+        latents: np.ndarray,
+        report: Callable[[int, int], None] = lambda done, total: None,
+    ) -> np.ndarray:
+        """Move latents until their faces are whole; those of whole faces stay.
+
+        Each goes along the gradient of the ratio's logarithm, by a weight that falls from 1 to 0, less the distance, on the
+        sphere about the origin on which it lies, since that is how long latents are. There are 40 steps at most, the first of
+        0.1 radians: what changes is what is broken, and most of a face is that of its seed. After discriminator gradient flow
+        (Ansari et al. 2021, https://arxiv.org/abs/2012.00780), without noise, and no farther than needed: where the gradient is
+        followed on, faces become alike.
+
+        Args:
+            generator: Keras model from latents to square images in [-1, 1].
+            latents: float32 [count, latent_size]; weights of labels stay.
+            report: Called with the numbers of latents done and to do.
+
+        Returns:
+            float32 [count, latent_size]. Other processors round otherwise, so they are not the same to the bit everywhere.
+
+        Raises:
+            InputError: If the latents are of another shape, or a number is not finite, of them or of the images.
+        """
+        refined, move = check_latents(latents, generator.input_shape[-1]).copy(), self._mover(generator)
+        for start in range(0, len(refined), _BATCH):
+            moving = np.arange(start, min(start + _BATCH, len(refined)))
+            for left in np.linspace(1, 0, STEPS, endpoint=False):
+                steps = move(refined[moving], FIRST_STEP * left, FIRST_RATIO * left**3)
+                moved, distances = (array.numpy() for array in steps)
+                if not np.isfinite(distances).all():
+                    raise InputError(NOT_FINITE)
+                broken = distances > self.whole
+                moving = moving[broken]
+                if not len(moving):
+                    break
+                refined[moving] = moved[broken]
+            report(min(start + _BATCH, len(refined)), len(refined))
+        return refined
+
+    def _mover(self, generator):
+        """A graph from latents to where a step takes them, and to the distances of their faces before it."""
+        import tensorflow as tf
+
+        from ganime.networks.transposed import quick_network
+
+        network, size, look = quick_network(generator), free_size(generator), self._features.model
+
+        @tf.function(input_signature=[tf.TensorSpec([None, generator.input_shape[-1]]), tf.TensorSpec([]), tf.TensorSpec([])])
+        def move(latents, angle, ratio):
+            free, labels = latents[:, :size], latents[:, size:]
+            with tf.GradientTape() as tape:
+                tape.watch(free)
+                images = tf.cast(network(tf.concat([free, labels], 1), training=False), tf.float32)
+                seen = look(tf.clip_by_value((images + 1.0) * 127.5, 0.0, 255.0))
+                distances = _distances(seen["places"], self.means, self.axes)
+                value = ratio * tf.linalg.matvec(seen["features"], self.weights) - distances
+            ahead, slope = tf.math.l2_normalize(free, 1), tape.gradient(value, free)
+            aside = tf.math.l2_normalize(slope - ahead * tf.reduce_sum(slope * ahead, 1, keepdims=True), 1)
+            moved = tf.norm(free, axis=1, keepdims=True) * (tf.cos(angle) * ahead + tf.sin(angle) * aside)
+            return tf.concat([moved, labels], 1), distances
+
+        return move
 
     @classmethod
     def load(cls, path: str | os.PathLike | None = None) -> "Judge":
@@ -198,8 +278,11 @@ def _know_places(places):
 
 
 def _distances(places, means, axes):
-    """Squared Mahalanobis distances, summed over the places: [count]."""
-    return np.square((places - means).transpose(1, 0, 2) @ axes).sum((0, 2))
+    """Squared Mahalanobis distances, summed over the places, of arrays or of tensors: a tensor [count]."""
+    import tensorflow as tf
+
+    offsets = tf.transpose(tf.cast(places - means, tf.float32), (1, 0, 2))
+    return tf.reduce_sum(tf.square(tf.matmul(offsets, tf.cast(axes, tf.float32))), (0, 2))
 
 
 def _check(arrays):

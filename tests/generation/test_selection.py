@@ -10,6 +10,7 @@ from ganime.cli import cli
 from ganime.data.drawn import draw_face
 from ganime.errors import InputError
 from ganime.generation import selection
+from ganime.generation.conditions import make_latents
 from ganime.generation.selection import Judge, judge_path
 from ganime.networks import build_generator
 from tests.conftest import FACES64
@@ -21,7 +22,11 @@ BROKEN = 13, 17, 23, 30, 31, 38, 55
 
 def some_judge():
     rng = np.random.default_rng(0)
-    return Judge(rng.normal(size=1280), np.zeros((25, 112)), 0.01 * rng.normal(size=(25, 112, 112)))
+    return Judge(rng.normal(size=1280), np.zeros((25, 112)), 0.01 * rng.normal(size=(25, 112, 112)), 1.0)
+
+
+def arrays_of(judge):
+    return {name: getattr(judge, name) for name in selection._SHAPES}
 
 
 def seen(features, places=None):
@@ -80,7 +85,7 @@ def test_a_part_that_no_picture_has_at_its_place_is_seen(monkeypatch):
     judge = Judge.between(seen(rng.normal(size=(20, 2)), real), seen(rng.normal(size=(20, 2)), real + 0.1))
     whole = rng.normal(size=(50, 2, 112)) + np.eye(112)[:2] * 9
     distances = [selection._distances(p, judge.means, judge.axes) for p in (whole, whole[:, ::-1])]
-    assert distances[0].max() < distances[1].min()
+    assert distances[0].numpy().max() < distances[1].numpy().min()
 
 
 def test_both_count_as_they_should():
@@ -90,7 +95,8 @@ def test_both_count_as_they_should():
     judge = Judge.between(real, generated)
     assert np.std(generated["features"] @ judge.weights) == pytest.approx(1, rel=1e-3)
     distances = selection._distances(generated["places"], judge.means, judge.axes)
-    assert np.std(distances) == pytest.approx(selection.WHOLE, rel=1e-3)
+    assert np.std(distances) == pytest.approx(selection.PARTS, rel=1e-3)
+    assert np.mean(distances <= judge.whole) == pytest.approx(selection.WHOLE, abs=0.01)
 
 
 def test_features_that_never_differ_count_for_nothing():
@@ -121,19 +127,84 @@ def test_the_best_are_those_of_the_highest_score_in_their_order(one_extractor, u
             judge.best(untrained, points, count)
 
 
+def test_a_latent_is_moved_along_the_gradient_on_its_sphere(one_extractor):
+    """Found by finite differences of what is to grow; at length 0 there is nowhere to go."""
+    generator = build_generator(32, 8, (8, 8, 8), initializer="glorot")
+    judge, points = some_judge(), ganime.from_seeds(range(3), 8)
+    moved, before = (array.numpy() for array in judge._mover(generator)(points, 0.1, 2.0))
+    extract = judge._features.model
+
+    def parts(latents):
+        found = extract((generator(latents, training=False) + 1) * 127.5)
+        distances = selection._distances(found["places"], judge.means, judge.axes).numpy()
+        return found["features"].numpy() @ judge.weights, distances
+
+    def value(latents):
+        ratio, distances = parts(latents)
+        return 2 * ratio - distances
+
+    assert np.allclose(before, parts(points)[1], rtol=1e-3)
+    slope = np.stack([value(points + step) - value(points - step) for step in 1e-2 * np.eye(8, dtype=np.float32)], 1)
+    lengths = np.linalg.norm(points, axis=1, keepdims=True)
+    slope -= points * (points * slope).sum(1, keepdims=True) / lengths**2
+    way = moved - np.cos(0.1) * points
+    assert np.allclose(np.linalg.norm(moved, axis=1, keepdims=True), lengths, rtol=1e-5)
+    assert np.allclose(np.linalg.norm(way, axis=1, keepdims=True), np.sin(0.1) * lengths, rtol=1e-4)
+    assert ((way * slope).sum(1) / np.linalg.norm(way, axis=1) / np.linalg.norm(slope, axis=1)).min() > 0.98
+    assert not judge._mover(generator)(0 * points, 0.1, 2.0)[0].numpy().any()
+
+
+def test_weights_of_labels_stay(one_extractor):
+    generator = build_generator(32, 8, (8, 8, 8), initializer="normal", labels=("a", "b"))
+    points = make_latents(generator, range(3))
+    moved = some_judge()._mover(generator)(points, 0.1, 1.0)[0].numpy()
+    assert np.array_equal(moved[:, 8:], points[:, 8:]) and not np.isclose(moved[:, :8], points[:, :8]).all(1).any()
+
+
+def test_broken_faces_are_refined_and_whole_ones_stay(one_extractor):
+    """Those of the generator that ships."""
+    generator, judge, told = ganime.load_generator(), Judge.load(), []
+    points = ganime.from_seeds([*KEPT, *BROKEN], 128)
+    refined = judge.refine(generator, points, lambda *done: told.append(done))
+    stay = (refined == points).all(1)
+    distances = [
+        selection._distances(judge._features(ganime.paint(generator, some))["places"], judge.means, judge.axes).numpy()
+        for some in (points, refined)
+    ]
+    assert stay.tolist() == (distances[0] <= judge.whole).tolist() and stay.any() and not stay[len(KEPT) :].any()
+    assert distances[1].max() < judge.whole + 0.1 < distances[0][len(KEPT) :].min()
+    turned = (refined * points).sum(1) / np.square(points).sum(1)
+    assert turned.min() > np.cos(0.6) and told == [(len(points), len(points))]  # of one face with that of its seed
+
+
+def test_latents_that_make_no_faces_are_told(one_extractor):
+    generator = build_generator(32, 8, (8, 8, 8), initializer="normal")
+    generator.set_weights([np.full_like(array, np.nan) for array in generator.get_weights()])
+    with pytest.raises(InputError, match="not finite numbers"):
+        some_judge().refine(generator, ganime.from_seeds([0], 8))
+    with pytest.raises(InputError, match="latents are"):
+        some_judge().refine(generator, ganime.from_seeds([0], 9))
+
+
 def test_a_judge_lies_beside_its_generator_and_knows_it(saved, untrained):
     with pytest.raises(InputError, match=r"no judge of g\.keras; make one with generate --best COUNT --data PICTURES"):
         Judge.load(saved)
     some_judge().save(saved)
-    assert all(np.array_equal(getattr(Judge.load(saved), name), getattr(some_judge(), name)) for name in selection._SHAPES)
+    loaded = arrays_of(Judge.load(saved))
+    assert all(np.array_equal(loaded[name], array) for name, array in arrays_of(some_judge()).items())
     build_generator(32, 8, (8, 8, 8)).save(saved)
     with pytest.raises(InputError, match="earlier state"):
         Judge.load(saved)
     untrained.save(saved)
     for damage in (np.full(1280, np.nan, np.float32), np.zeros((2, 2), np.float32), np.zeros(1280)):
-        np.savez(judge_path(saved), weights=damage, means=some_judge().means, axes=some_judge().axes, generator="0")
+        np.savez(judge_path(saved), **arrays_of(some_judge()) | {"weights": damage}, generator="0")
         with pytest.raises(InputError, match="damaged"):
             Judge.load(saved)
+    arrays = arrays_of(some_judge())
+    del arrays["whole"]  # of before latents were refined
+    np.savez(judge_path(saved), **arrays, generator="0")
+    with pytest.raises(InputError, match=r"another version's; make one with generate --best COUNT --data"):
+        Judge.load(saved)
 
 
 def test_the_command_keeps_seeds(saved, monkeypatch, one_extractor):
@@ -158,7 +229,21 @@ def test_the_command_keeps_seeds(saved, monkeypatch, one_extractor):
     generate("--best", 2, "--seeds", "5-9", "--output", "two.png", "--save-latents", "two.npy")
     assert len(np.load("two.npy")) == 2
     assert "only 5 faces" in generate("--best", 6, "--seeds", "5-9", "--output", "six.png", code=2)
-    assert "--data is for --best" in generate("--data", ".", "--output", "x.png", code=2)
+    assert "--data is for --best and --refine" in generate("--data", ".", "--output", "x.png", code=2)
+
+
+def test_the_command_refines_what_it_keeps(saved, monkeypatch, one_extractor):
+    monkeypatch.setattr(selection, "STEPS", 2)
+    judge = some_judge()
+    judge.save(saved)
+    options = ["--best", "2", "--seeds", "0-3", "--refine", "--output", "two.npz", "--save-latents", "two.npy"]
+    result = CliRunner().invoke(cli, ["generate", "--model", saved, *options])
+    assert result.exit_code == 0 and "two.npz: 2 of 4 faces" in result.output, result.output
+    generator, points = ganime.load_generator(saved), ganime.from_seeds(range(4), 8)
+    kept = points[judge.best(generator, points, 2)]
+    assert np.allclose(np.load("two.npy"), judge.refine(generator, kept), atol=1e-4)
+    assert not np.isclose(np.load("two.npy"), kept, atol=1e-2).all(1).any()
+    assert np.array_equal(np.load("two.npz")["arr_0"], ganime.paint(generator, np.load("two.npy")))
 
 
 def test_the_command_makes_a_judge_of_what_was_trained_on(saved, faces, monkeypatch, one_extractor):
