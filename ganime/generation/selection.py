@@ -50,7 +50,7 @@ class Judge:
         weights: float [1280], of the features in the logarithm.
         means: float [25, 112], the pictures' features at each place.
         axes: float [25, 112, 112]: at each place the products of pictures with these have equal variances.
-        whole: The distance up to which a face counts as whole, as the better part of the generator's faces are.
+        whole: The distance up to which a face counts as whole, as a fifth of the generator's are.
 
     Example:
         >>> import ganime
@@ -235,7 +235,7 @@ class Judge:
             InputError: If there is none, it is damaged, or the generator has changed since.
         """
         path = find_generator(path)
-        advice = "make one with generate --best COUNT --data PICTURES, what it was trained on"
+        advice = "generate makes one with --data PICTURES, what it was trained on"
         return cls(**load_beside(path, judge_path(path), _SHAPES, _check, "there is no judge", advice))
 
     def save(self, path: str | os.PathLike | None = None) -> Path:
