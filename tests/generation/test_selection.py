@@ -131,7 +131,8 @@ def test_a_latent_is_moved_along_the_gradient_on_its_sphere(one_extractor):
     """Found by finite differences of what is to grow; at length 0 there is nowhere to go."""
     generator = build_generator(32, 8, (8, 8, 8), initializer="glorot")
     judge, points = some_judge(), ganime.from_seeds(range(3), 8)
-    moved, before = (array.numpy() for array in judge._mover(generator)(points, 0.1, 2.0))
+    move = judge._mover(generator)
+    moved, before = (array.numpy() for array in move(points, 0.1, 2.0))
     extract = judge._features.model
 
     def parts(latents):
@@ -151,7 +152,7 @@ def test_a_latent_is_moved_along_the_gradient_on_its_sphere(one_extractor):
     assert np.allclose(np.linalg.norm(moved, axis=1, keepdims=True), lengths, rtol=1e-5)
     assert np.allclose(np.linalg.norm(way, axis=1, keepdims=True), np.sin(0.1) * lengths, rtol=1e-4)
     assert ((way * slope).sum(1) / np.linalg.norm(way, axis=1) / np.linalg.norm(slope, axis=1)).min() > 0.98
-    assert not judge._mover(generator)(0 * points, 0.1, 2.0)[0].numpy().any()
+    assert not move(0 * points, 0.1, 2.0)[0].numpy().any()
 
 
 def test_weights_of_labels_stay(one_extractor):
