@@ -56,8 +56,9 @@ def generate(output, force, latents_path, best, refine, data, **chosen):
 
     With --best a judge, made of features of real pictures and of the generator's faces, looks at all and keeps those that are
     most like pictures; with labels so many of each that is named. With --refine it changes those faces that have parts which
-    pictures have not, no more than it must. Both together take the best first. The generator that ships has a judge. For a run
-    --data makes one, in a minute or two, and keeps it beside the run's generator for the next time.
+    pictures have not, no more than it must; what is rare, as glasses, may go, too. Both together take the best first. The
+    generator that ships has a judge. For a run --data makes one, in a minute or two, and keeps it beside the run's generator
+    for the next time.
 
     \b
     Examples:
