@@ -3,7 +3,7 @@
 import math
 import re
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import click
@@ -106,12 +106,19 @@ def generate(output, force, latents_path, best, refine, data, **chosen):
     every = rows.shape[1]
     if best and every < best:
         raise InputError(f"--best {best}: there are only {every:,} faces to choose from")
-    if best or refine:
-        judge = _make_judge(generator, path, data, force) if data else Judge.load(path)
+    find_judge = cache(lambda: _make_judge(generator, path, data, force) if data else Judge.load(path))
     if best:
-        rows = _keep_best(judge, best, rows, generator, points)
+        rows = _keep_best(find_judge(), best, rows, generator, points)
         points = points[rows.ravel()]
+    if not (grid or array):
+        counted = chosen["latents"] or (labels and not chosen["labels"])
+        numbers = range(every) if counted else parse_seeds(chosen["seeds"] or SEEDS)
+        named = zip(_file_names(labels), rows % every, strict=True)
+        places = [_place(output, numbers[index], name) for name, row in named for index in row]
+        for place in places:
+            check_free("--output", place, force)
     if refine:
+        judge = find_judge()
         with progress_bar("refined faces") as report:
             points = judge.refine(generator, points, report)
     if grid:
@@ -123,12 +130,6 @@ def generate(output, force, latents_path, best, refine, data, **chosen):
         batches = (paint(generator, points[start : start + 64]) for start in range(0, len(points), 64))
         save_array(output, (len(points), *generator.output_shape[1:]), batches)
     else:
-        counted = chosen["latents"] or (labels and not chosen["labels"])
-        numbers = range(every) if counted else parse_seeds(chosen["seeds"] or SEEDS)
-        named = zip(_file_names(labels), rows % every, strict=True)
-        places = [_place(output, numbers[index], name) for name, row in named for index in row]
-        for place in places:
-            check_free("--output", place, force)
         for start in range(0, len(points), 64):
             faces = paint(generator, points[start : start + 64])
             for place, face in zip(places[start:], faces, strict=False):

@@ -43,11 +43,14 @@ def check_free(option, path, force):
 
 
 def check_place(option, path, folder=False):
-    """Refuse a place where no file, or no folder, can be."""
+    """Refuse a place where no file, or no folder, can be, or may be written."""
     if path.exists() and path.is_dir() != folder:
         raise InputError(f"{option} {show(path)} is a {'file' if folder else 'folder'}")
     if above := next((parent for parent in path.parents if parent.exists() and not parent.is_dir()), None):
         raise InputError(f"{option} {show(path)}: {show(above)} is a file, not a folder")
+    inside = next(place for place in ([path] if folder else []) + [*path.parents] if place.exists())
+    if not os.access(inside, os.W_OK | os.X_OK):
+        raise InputError(f"{option} {show(path)}: nothing may be written in {show(inside)}; give another {option}")
 
 
 def check_file(option, path, force):

@@ -11,9 +11,9 @@ import numpy as np
 from ganime.bounds import check_whole
 from ganime.errors import InputError
 from ganime.generation.beside import load_beside, save_beside
-from ganime.generation.conditions import free_size
 from ganime.generation.latents import check_latents
 from ganime.generation.numpy_generator import NOT_FINITE
+from ganime.generation.refining import distances_at, mover
 from ganime.generation.sampling import find_generator, paint
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ FIRST_RATIO = 1.0  # how much the ratio counts in it: less makes refined faces m
 FIRST_SEED = 2**31  # of these: others than whoever counts from 0 lets it judge
 AMONG = 4  # faces that are drawn for each one that is kept
 _BATCH = 64
+_MOVING = 16  # latents that are refined at a time
 _SHAPES = {"weights": (DIMENSIONS,), "means": (PLACES, CHANNELS), "axes": (PLACES, CHANNELS, CHANNELS), "whole": ()}
 
 
@@ -76,7 +77,7 @@ class Judge:
         if min(counts) < LEAST:
             raise InputError(f"{counts[0]:,} pictures and {counts[1]:,} faces are too few for a judge: {LEAST} each are needed")
         weights, (means, axes) = _tell_apart(real["features"], generated["features"]), _know_places(real["places"])
-        ratio, distances = generated["features"] @ weights, _distances(generated["places"], means, axes).numpy()
+        ratio, distances = generated["features"] @ weights, distances_at(generated["places"], means, axes).numpy()
         scale = PARTS / (distances.std() + 1e-9)
         return cls(weights / (ratio.std() + 1e-9), means, axes * np.sqrt(scale), scale * np.quantile(distances, WHOLE))
 
@@ -122,7 +123,7 @@ class Judge:
         if images.dtype != np.uint8 or images.ndim != 4:
             raise InputError(f"faces are uint8 [count, size, size, 3], not {images.dtype} {list(images.shape)}")
         seen = self._features(images)
-        return seen["features"] @ self.weights - _distances(seen["places"], self.means, self.axes).numpy()
+        return seen["features"] @ self.weights - distances_at(seen["places"], self.means, self.axes).numpy()
 
     @property
     def _features(self):
@@ -165,7 +166,7 @@ class Judge:
         latents: np.ndarray,
         report: Callable[[int, int], None] = lambda done, total: None,
     ) -> np.ndarray:
-        """Move latents until their faces are whole; those of whole faces stay.
+        """Move latents until their faces are whole, or as whole as they become; those of whole faces stay.
 
         Each goes along the gradient of the ratio's logarithm, by a weight that falls from 1 to 0, less the distance, on the
         sphere about the origin on which it lies, since that is how long latents are. There are 40 steps at most, the first of
@@ -179,50 +180,33 @@ class Judge:
             report: Called with the numbers of latents done and to do.
 
         Returns:
-            float32 [count, latent_size]. Other processors round otherwise, so they are not the same to the bit everywhere.
+            float32 [count, latent_size], each by itself: the same whatever others there are. Steps enlarge differences, so
+            that on processors that round otherwise many are others.
 
         Raises:
-            InputError: If the latents are of another shape, or a number is not finite, of them or of the images.
+            InputError: If the latents are of another shape, a number is not finite, of them or of the images, or these do not
+                change with them in a way that has a gradient.
         """
-        refined, move = check_latents(latents, generator.input_shape[-1]).copy(), self._mover(generator)
-        for start in range(0, len(refined), _BATCH):
-            moving = np.arange(start, min(start + _BATCH, len(refined)))
-            for left in np.linspace(1, 0, STEPS, endpoint=False):
-                steps = move(refined[moving], FIRST_STEP * left, FIRST_RATIO * left**3)
-                moved, distances = (array.numpy() for array in steps)
-                if not np.isfinite(distances).all():
-                    raise InputError(NOT_FINITE)
-                broken = distances > self.whole
-                moving = moving[broken]
-                if not len(moving):
-                    break
-                refined[moving] = moved[broken]
-            report(min(start + _BATCH, len(refined)), len(refined))
+        refined = check_latents(latents, generator.input_shape[-1]).copy()
+        move = mover(generator, self._features.model, self.weights, self.means, self.axes)
+        total = len(refined)
+        # Always as many at a time: what becomes of a latent is rounded alike, whatever others there are.
+        rows, steps, least = np.arange(_MOVING), np.zeros(_MOVING), np.full(_MOVING, np.inf)
+        here = np.resize(refined, (_MOVING, refined.shape[1]))
+        while (moving := rows < total).any():
+            left = 1 - steps / STEPS
+            found = move(here, FIRST_STEP * left, FIRST_RATIO * left**3)
+            moved, distances, finite = (np.array(array) for array in found)
+            if not finite:
+                raise InputError(NOT_FINITE)
+            better = moving & (distances < least)
+            refined[rows[better]] = here[better]
+            here, steps, least = moved, steps + 1, np.minimum(least, distances)
+            for place in np.flatnonzero((distances <= self.whole) | (steps == STEPS)):
+                rows[place] = rows.max() + 1
+                here[place], steps[place], least[place] = refined[rows[place] % total], 0, np.inf
+            report(min(rows.max() + 1, total) - np.count_nonzero(rows < total), total)
         return refined
-
-    def _mover(self, generator):
-        """A graph from latents to where a step takes them, and to the distances of their faces before it."""
-        import tensorflow as tf
-
-        from ganime.networks.transposed import quick_network
-
-        network, size, look = quick_network(generator), free_size(generator), self._features.model
-
-        @tf.function(input_signature=[tf.TensorSpec([None, generator.input_shape[-1]]), tf.TensorSpec([]), tf.TensorSpec([])])
-        def move(latents, angle, ratio):
-            free, labels = latents[:, :size], latents[:, size:]
-            with tf.GradientTape() as tape:
-                tape.watch(free)
-                images = tf.cast(network(tf.concat([free, labels], 1), training=False), tf.float32)
-                seen = look(tf.clip_by_value((images + 1.0) * 127.5, 0.0, 255.0))
-                distances = _distances(seen["places"], self.means, self.axes)
-                value = ratio * tf.linalg.matvec(seen["features"], self.weights) - distances
-            ahead, slope = tf.math.l2_normalize(free, 1), tape.gradient(value, free)
-            aside = tf.math.l2_normalize(slope - ahead * tf.reduce_sum(slope * ahead, 1, keepdims=True), 1)
-            moved = tf.norm(free, axis=1, keepdims=True) * (tf.cos(angle) * ahead + tf.sin(angle) * aside)
-            return tf.concat([moved, labels], 1), distances
-
-        return move
 
     @classmethod
     def load(cls, path: str | os.PathLike | None = None) -> "Judge":
@@ -275,14 +259,6 @@ def _know_places(places):
     covariances = np.stack([np.cov(place, rowvar=False) for place in places.transpose(1, 0, 2)])
     spread = SPREAD * np.trace(covariances, axis1=1, axis2=2) / places.shape[2] + 1e-9
     return means, np.linalg.cholesky(np.linalg.inv(covariances + spread[:, None, None] * np.eye(places.shape[2])))
-
-
-def _distances(places, means, axes):
-    """Squared Mahalanobis distances, summed over the places, of arrays or of tensors: a tensor [count]."""
-    import tensorflow as tf
-
-    offsets = tf.transpose(tf.cast(places - means, tf.float32), (1, 0, 2))
-    return tf.reduce_sum(tf.square(tf.matmul(offsets, tf.cast(axes, tf.float32))), (0, 2))
 
 
 def _check(arrays):

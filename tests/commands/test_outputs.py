@@ -1,5 +1,6 @@
 """No command overwrites what was there before, unless it is told to; and what commands write is no change to a checkout."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -29,6 +30,19 @@ def call(*arguments):
     result = CliRunner().invoke(cli, arguments)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result.exit_code, result.output
+
+
+@pytest.mark.parametrize(
+    "output, closed", [("shut/faces.png", "shut"), ("shut/new/faces", "shut"), ("shut", "shut"), ("x.npz", ".")]
+)
+def test_what_may_not_be_written_is_refused_first(folder, monkeypatch, output, closed):
+    (folder / "shut").mkdir()
+    allows = os.access  # the tests may be run by someone who may do all
+    monkeypatch.setattr(
+        os, "access", lambda path, mode: not (mode & os.W_OK and Path(path) == Path(closed)) and allows(path, mode)
+    )
+    code, told = call("generate", "--model", "none.keras", "--output", output)
+    assert code == 2 and f"--output {output}: nothing may be written in {closed}; give another --output" in told
 
 
 EARLY = [  # none of them comes to what else is wrong

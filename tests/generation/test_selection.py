@@ -1,5 +1,6 @@
 """A judge of faces: what it is made of, whom it prefers, and the command that asks it."""
 
+import keras
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -9,7 +10,7 @@ import ganime
 from ganime.cli import cli
 from ganime.data.drawn import draw_face
 from ganime.errors import InputError
-from ganime.generation import selection
+from ganime.generation import refining, selection
 from ganime.generation.conditions import make_latents
 from ganime.generation.selection import Judge, judge_path
 from ganime.networks import build_generator
@@ -23,6 +24,10 @@ BROKEN = 13, 17, 23, 30, 31, 38, 55
 def some_judge():
     rng = np.random.default_rng(0)
     return Judge(rng.normal(size=1280), np.zeros((25, 112)), 0.01 * rng.normal(size=(25, 112, 112)), 1.0)
+
+
+def mover_of(judge, generator):
+    return refining.mover(generator, judge._features.model, judge.weights, judge.means, judge.axes)
 
 
 def arrays_of(judge):
@@ -70,7 +75,7 @@ def test_the_distance_is_mahalanobis_at_each_place_and_their_sum(monkeypatch):
     mixing = rng.normal(size=(6, 5, 5))  # every place has a covariance of its own
     real, points = (np.einsum("npi,pij->npj", rng.normal(size=(n, 6, 5)), mixing) + 3 for n in (500, 20))
     judge = Judge.between(seen(rng.normal(size=(500, 2)), real), seen(rng.normal(size=(100, 2)), real[:100] + 0.1))
-    distances, known = selection._distances(points, judge.means, judge.axes), 0
+    distances, known = refining.distances_at(points, judge.means, judge.axes), 0
     for place in range(6):
         centered = points[:, place] - real[:, place].mean(0)
         known += np.einsum("ni,ij,nj->n", centered, np.linalg.inv(np.cov(real[:, place], rowvar=False)), centered)
@@ -84,7 +89,7 @@ def test_a_part_that_no_picture_has_at_its_place_is_seen(monkeypatch):
     real = rng.normal(size=(20, 2, 112)) + np.eye(112)[:2] * 9
     judge = Judge.between(seen(rng.normal(size=(20, 2)), real), seen(rng.normal(size=(20, 2)), real + 0.1))
     whole = rng.normal(size=(50, 2, 112)) + np.eye(112)[:2] * 9
-    distances = [selection._distances(p, judge.means, judge.axes) for p in (whole, whole[:, ::-1])]
+    distances = [refining.distances_at(p, judge.means, judge.axes) for p in (whole, whole[:, ::-1])]
     assert distances[0].numpy().max() < distances[1].numpy().min()
 
 
@@ -94,7 +99,7 @@ def test_both_count_as_they_should():
     real, generated = (seen(rng.normal(m, size=(n, 6)), rng.normal(m, size=(n, 4, 3))) for m, n in ((0, 300), (0.3, 400)))
     judge = Judge.between(real, generated)
     assert np.std(generated["features"] @ judge.weights) == pytest.approx(1, rel=1e-3)
-    distances = selection._distances(generated["places"], judge.means, judge.axes)
+    distances = refining.distances_at(generated["places"], judge.means, judge.axes)
     assert np.std(distances) == pytest.approx(selection.PARTS, rel=1e-3)
     assert np.mean(distances <= judge.whole) == pytest.approx(selection.WHOLE, abs=0.01)
 
@@ -131,20 +136,20 @@ def test_a_latent_is_moved_along_the_gradient_on_its_sphere(one_extractor):
     """Found by finite differences of what is to grow; at length 0 there is nowhere to go."""
     generator = build_generator(32, 8, (8, 8, 8), initializer="glorot")
     judge, points = some_judge(), ganime.from_seeds(range(3), 8)
-    move = judge._mover(generator)
-    moved, before = (array.numpy() for array in move(points, 0.1, 2.0))
+    move = mover_of(judge, generator)
+    moved, before, finite = (array.numpy() for array in move(points, [0.1] * 3, [2.0] * 3))
     extract = judge._features.model
 
     def parts(latents):
         found = extract((generator(latents, training=False) + 1) * 127.5)
-        distances = selection._distances(found["places"], judge.means, judge.axes).numpy()
+        distances = refining.distances_at(found["places"], judge.means, judge.axes).numpy()
         return found["features"].numpy() @ judge.weights, distances
 
     def value(latents):
         ratio, distances = parts(latents)
         return 2 * ratio - distances
 
-    assert np.allclose(before, parts(points)[1], rtol=1e-3)
+    assert finite and np.allclose(before, parts(points)[1], rtol=1e-3)
     slope = np.stack([value(points + step) - value(points - step) for step in 1e-2 * np.eye(8, dtype=np.float32)], 1)
     lengths = np.linalg.norm(points, axis=1, keepdims=True)
     slope -= points * (points * slope).sum(1, keepdims=True) / lengths**2
@@ -152,13 +157,16 @@ def test_a_latent_is_moved_along_the_gradient_on_its_sphere(one_extractor):
     assert np.allclose(np.linalg.norm(moved, axis=1, keepdims=True), lengths, rtol=1e-5)
     assert np.allclose(np.linalg.norm(way, axis=1, keepdims=True), np.sin(0.1) * lengths, rtol=1e-4)
     assert ((way * slope).sum(1) / np.linalg.norm(way, axis=1) / np.linalg.norm(slope, axis=1)).min() > 0.98
-    assert not move(0 * points, 0.1, 2.0)[0].numpy().any()
+    assert not move(0 * points, [0.1] * 3, [2.0] * 3)[0].numpy().any()
+    for scale in (1e-30, 1e6, 1e30):  # where squares of lengths, or gradients, are no float32, too
+        moved = move(scale * points, [0.1] * 3, [2.0] * 3)[0].numpy()
+        assert np.allclose(np.linalg.norm(moved / scale, axis=1, keepdims=True), lengths, rtol=1e-5)
 
 
 def test_weights_of_labels_stay(one_extractor):
     generator = build_generator(32, 8, (8, 8, 8), initializer="normal", labels=("a", "b"))
     points = make_latents(generator, range(3))
-    moved = some_judge()._mover(generator)(points, 0.1, 1.0)[0].numpy()
+    moved = mover_of(some_judge(), generator)(points, [0.1] * 3, [1.0] * 3)[0].numpy()
     assert np.array_equal(moved[:, 8:], points[:, 8:]) and not np.isclose(moved[:, :8], points[:, :8]).all(1).any()
 
 
@@ -168,15 +176,19 @@ def test_broken_faces_are_refined_and_whole_ones_stay(one_extractor):
     points = ganime.from_seeds([*KEPT, *BROKEN], 128)
     refined = judge.refine(generator, points, lambda *done: told.append(done))
     before, after = (
-        selection._distances(judge._features(ganime.paint(generator, some))["places"], judge.means, judge.axes).numpy()
+        refining.distances_at(judge._features(ganime.paint(generator, some))["places"], judge.means, judge.axes).numpy()
         for some in (points, refined)
     )
     stay, kept = (refined == points).all(1), len(KEPT)
     assert stay[:kept].any() and not stay[kept:].any() and before[stay].max() < judge.whole + 0.05
     whole = after < judge.whole + 0.1
     assert whole.sum() >= len(points) - 1 and not (before < judge.whole + 0.1)[kept:].any() and (after < before)[kept:].all()
+    alone = len(points) - 2  # and what becomes of a face does not depend on the others
+    assert np.array_equal(judge.refine(generator, points[alone:][::-1])[::-1], refined[alone:])
     turned = (refined * points).sum(1) / np.square(points).sum(1)
-    assert turned.min() > np.cos(0.6) and told == [(len(points), len(points))]  # of one face with that of its seed
+    assert (
+        turned.min() > np.cos(0.6) and told[-1] == (len(points), len(points)) and told == sorted(told)
+    )  # of one face with that of its seed
 
 
 def test_latents_that_make_no_faces_are_told(one_extractor):
@@ -186,6 +198,31 @@ def test_latents_that_make_no_faces_are_told(one_extractor):
         some_judge().refine(generator, ganime.from_seeds([0], 8))
     with pytest.raises(InputError, match="latents are"):
         some_judge().refine(generator, ganime.from_seeds([0], 9))
+    assert some_judge().refine(generator, np.zeros((0, 8))).shape == (0, 8)
+
+
+def test_images_without_a_gradient_are_told(one_extractor):
+    points = keras.Input((8,))
+    images = keras.layers.Reshape((32, 32, 3))(keras.layers.Dense(32 * 32 * 3, "tanh")(points))
+    with pytest.raises(InputError, match="have no gradient"):
+        some_judge().refine(keras.Model(points, keras.ops.round(images)), ganime.from_seeds([0], 8))
+
+
+def test_what_does_not_become_whole_stays_as_whole_as_it_was(monkeypatch, one_extractor):
+    """Steps that are far too long mostly lead away; the best place of all is kept."""
+    monkeypatch.setattr(selection, "FIRST_STEP", 2.0)
+    monkeypatch.setattr(selection, "STEPS", 5)
+    generator, judge = build_generator(32, 8, (8, 8, 8), initializer="glorot"), some_judge()
+    judge.whole = 0.0
+    points = ganime.from_seeds(range(8), 8)
+    refined, move = judge.refine(generator, points), mover_of(judge, generator)
+    here, seen = points, []
+    for left in np.linspace(1, 0, 5, endpoint=False):
+        after, distances, _ = (array.numpy() for array in move(here, [2.0 * left] * 8, [selection.FIRST_RATIO * left**3] * 8))
+        seen.append(distances)
+        here = after
+    least = np.min(seen, 0)
+    assert (least < seen[-1]).any() and np.allclose(move(refined, [0.1] * 8, [1.0] * 8)[1], least, rtol=1e-4)
 
 
 def test_a_judge_lies_beside_its_generator_and_knows_it(saved, untrained):
@@ -231,6 +268,10 @@ def test_the_command_keeps_seeds(saved, monkeypatch, one_extractor):
     generate("--best", 2, "--seeds", "5-9", "--output", "two.png", "--save-latents", "two.npy")
     assert len(np.load("two.npy")) == 2
     assert "only 5 faces" in generate("--best", 6, "--seeds", "5-9", "--output", "six.png", code=2)
+    # A name that is taken is refused before any face is refined, and before the judge is looked for.
+    judge_path(saved).unlink()
+    taken = generate("--refine", "--seeds", f"0,{kept[0]}", "--output", "best", code=2)
+    assert f"best/{names[0]} is there already" in taken
     assert "--data is for --best and --refine" in generate("--data", ".", "--output", "x.png", code=2)
 
 
