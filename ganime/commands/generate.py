@@ -48,8 +48,8 @@ def generate(output, force, latents_path, best, refine, data, **chosen):
     """Make faces with a trained generator: one grid, an array, or single files in a folder.
 
     Without --run and --model it is the generator that ships with ganime (checkpoints/anime-face-64.md). The same seed
-    gives the same face on every machine. An .npz has them in the order of the seeds, uint8 [count, height, width, 3], as
-    programs that score pictures take them; so does `evaluate --images`.
+    gives the same face on every machine, or with --refine on the same one. An .npz has them in the order of the seeds, uint8
+    [count, height, width, 3], as programs that score pictures take them; so does `evaluate --images`.
 
     With --label all faces are there with each label: a grid then has a row for each, files have its name at the end. Without,
     the seeds of a run with labels take them in turn; without --seeds too, the grid has eight faces of each.
@@ -113,10 +113,7 @@ def generate(output, force, latents_path, best, refine, data, **chosen):
     if not (grid or array):
         counted = chosen["latents"] or (labels and not chosen["labels"])
         numbers = range(every) if counted else parse_seeds(chosen["seeds"] or SEEDS)
-        named = zip(_file_names(labels), rows % every, strict=True)
-        places = [_place(output, numbers[index], name) for name, row in named for index in row]
-        for place in places:
-            check_free("--output", place, force)
+        places = _free_places(output, labels, rows % every, numbers, force)
     if refine:
         judge = find_judge()
         with progress_bar("refined faces") as report:
@@ -183,8 +180,13 @@ def _has_judge(path):
     return False
 
 
-def _place(folder, number, label):
-    return folder / f"face-{number:06d}{label}.png"
+def _free_places(folder, labels, rows, numbers, force):
+    """The files of faces, which are given for each label by their indices among the numbers; none may be there already."""
+    named = zip(_file_names(labels), rows, strict=True)
+    places = [folder / f"face-{numbers[index]:06d}{name}.png" for name, row in named for index in row]
+    for place in places:
+        check_free("--output", place, force)
+    return places
 
 
 def _file_names(labels):

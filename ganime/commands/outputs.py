@@ -48,8 +48,8 @@ def check_place(option, path, folder=False):
         raise InputError(f"{option} {show(path)} is a {'file' if folder else 'folder'}")
     if above := next((parent for parent in path.parents if parent.exists() and not parent.is_dir()), None):
         raise InputError(f"{option} {show(path)}: {show(above)} is a file, not a folder")
-    inside = next(place for place in ([path] if folder else []) + [*path.parents] if place.exists())
-    if not os.access(inside, os.W_OK | os.X_OK):
+    inside = next((place for place in (path, *path.parents) if place.is_dir()), None)
+    if inside and not os.access(inside, os.W_OK | os.X_OK):
         raise InputError(f"{option} {show(path)}: nothing may be written in {show(inside)}; give another {option}")
 
 

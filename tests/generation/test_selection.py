@@ -185,10 +185,9 @@ def test_broken_faces_are_refined_and_whole_ones_stay(one_extractor):
     assert whole.sum() >= len(points) - 1 and not (before < judge.whole + 0.1)[kept:].any() and (after < before)[kept:].all()
     alone = len(points) - 2  # and what becomes of a face does not depend on the others
     assert np.array_equal(judge.refine(generator, points[alone:][::-1])[::-1], refined[alone:])
+    assert told[-1] == (len(points), len(points)) and told == sorted(told)
     turned = (refined * points).sum(1) / np.square(points).sum(1)
-    assert (
-        turned.min() > np.cos(0.6) and told[-1] == (len(points), len(points)) and told == sorted(told)
-    )  # of one face with that of its seed
+    assert turned.min() > np.cos(0.6)  # of one face with that of its seed
 
 
 def test_latents_that_make_no_faces_are_told(one_extractor):
